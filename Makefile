@@ -76,7 +76,7 @@ clean: ## remove what these targets made: .venv, caches, dist
 $(PY):
 	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { \
 		echo "execution-ledger needs Python 3.11 or newer; '$(PYTHON)' is" \
-			"$$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+			"$$($(PYTHON) --version 2>/dev/null || echo missing)." >&2; \
 		echo "Install one, or name it: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)" >&2; \
 		exit 1; }
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"

@@ -54,10 +54,10 @@ def test_the_changelog_begins_with_this_version_or_with_what_is_unreleased() -> 
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=relative)
-def test_a_lock_names_no_host(lock: Path) -> None:
-    host = re.compile(r"://|--(?:extra-)?index|--find-links|\.(?:org|com|io|net)\b")
+def test_a_lock_names_no_host_and_no_directory_of_a_machine(lock: Path) -> None:
+    place = re.compile(r"://|--(?:extra-)?index|--find-links|\.(?:org|com|io|net)\b|\s[/~]")
 
-    assert [line for line in lock.read_text("utf-8").splitlines() if host.search(line)] == []
+    assert [line for line in lock.read_text("utf-8").splitlines() if place.search(line)] == []
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=relative)
