@@ -1,0 +1,1 @@
+"""What happened to executions, and what may happen next: the log and its rules."""

@@ -1,0 +1,140 @@
+"""The ledger: commands in, recorded events out. The one door of this package."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from ledger.clock import Clock, never_backwards, parse_time, utc_now
+from ledger.commands import Command
+from ledger.mapper import LedgerMapper, Recorded
+from ledger.sqlite import Durability, FileLock, SQLiteStore, open_store
+from ledger.unit import Policy
+from ledger.writer import Batch, Caller, Deliver, Receipt, Reply, Writer
+
+Listener = Callable[[Sequence[Recorded]], None]
+
+
+class Ledger:
+    """What happened, and what may happen next.
+
+    Commands go through one writer thread and are answered once they are durable. Reads may come
+    from any thread at any time. Close it to give the file back; what was acknowledged is recorded
+    whether it is closed or killed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: Durability = "full",
+        clock: Clock = utc_now,
+        policy: Policy | None = None,
+        measure: Callable[[Batch], None] = lambda _: None,
+    ) -> None:
+        """Open the ledger in a file, and make it if there is none.
+
+        Args:
+            path: the SQLite file; its folder must exist.
+            durability: "full" survives a power cut, "normal" the end of the process only.
+            clock: the time; stands still where it would go back.
+            policy: prices and the like that decisions depend on.
+            measure: called on the writer's thread after each commit.
+
+        Raises:
+            DatabaseInUse: another process writes to the file.
+        """
+        self.path = path
+        self._listeners: list[Listener] = []
+        self._lock = FileLock(path)
+        self._lock.acquire()
+        self._store: SQLiteStore = open_store(path, durability)
+        self._position = self._store.last_position()
+        last_at = _last_time(self._store, self._position)
+        self._writer = Writer(
+            self._store,
+            LedgerMapper(None),  # type: ignore[arg-type] # ours needs no transcoder
+            never_backwards(clock, last_at),
+            policy or Policy(),
+            self._announce,
+            measure,
+        )
+
+    @property
+    def position(self) -> int:
+        """The position of the last event that this ledger committed."""
+        return self._position
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for the writer."""
+        return self._writer.waiting
+
+    def submit(self, command: Command, caller: Caller, reply: Reply, size: int = 0) -> None:
+        """Give a command; the receipt, or the refusal, goes to the reply after the commit.
+
+        Raises:
+            QueueFull: too much waits; nothing was recorded.
+            LedgerClosed: the ledger is shutting down.
+        """
+        self._writer.submit(command, caller, size, reply)
+
+    def record(self, command: Command, caller: Caller) -> Receipt:
+        """Give a command and wait for its receipt. Raises what the command is refused with."""
+        receipt: Future[Receipt] = Future()
+        self.submit(command, caller, receipt)
+        return receipt.result()
+
+    def deliver_by(self, deliver: Deliver) -> None:
+        """Give answers by this function, called once per batch on the writer's thread."""
+        self._writer.deliver = deliver
+
+    def subscribe(self, listener: Listener) -> None:
+        """Tell a listener, on the writer's thread, what each commit recorded."""
+        self._listeners.append(listener)
+
+    def read_log(self, after: int, limit: int) -> list[Recorded]:
+        """At most `limit` events of the whole ledger after a position, in order."""
+        return self._store.read_log(after, limit)
+
+    def read_execution(
+        self, id_: str, after: int = 0, limit: int = 1_000_000_000, until: int | None = None
+    ) -> list[Recorded]:
+        """At most `limit` events of an execution after a version, up to `until` if given."""
+        return self._store.read_execution(id_, after, limit, until)
+
+    def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:
+        """The events of an execution that are not frames: enough for its state."""
+        return self._store.read_facts(id_, until)
+
+    def read_first(self, ids: Sequence[str]) -> list[Recorded]:
+        """The first event of each of these aggregates."""
+        return self._store.read_first(ids)
+
+    def last_version(self, id_: str) -> int:
+        """How many events an execution has; 0 when there is none of that id."""
+        return self._store.last_version(id_)
+
+    def close(self) -> None:
+        """Record what was handed over, then let go of the file."""
+        self._writer.close()
+        self._store.datastore.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _announce(self, recorded: Sequence[Recorded]) -> None:
+        if recorded:
+            self._position = recorded[-1].position
+            for listener in self._listeners:
+                listener(recorded)
+
+
+def _last_time(store: SQLiteStore, position: int) -> datetime:
+    last = store.read_log(position - 1, 1) if position else []
+    return parse_time(last[0].at) if last else datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,47 @@
+"""Time as the ledger writes it: UTC, RFC 3339, always six digits of a second."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+
+TIME_LENGTH = 27  # len("2026-01-31T23:59:59.123456Z")
+
+
+def utc_now() -> datetime:
+    """The time of the server's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+def format_time(time: datetime) -> str:
+    """Write an aware time as RFC 3339 in UTC, for example 2026-01-31T23:59:59.000000Z."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Read what `format_time` wrote.
+
+    Raises:
+        ValueError: the text is not a time with a zone.
+    """
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        message = f"{text!r} has no time zone"
+        raise ValueError(message)
+    return time.astimezone(UTC)
+
+
+def never_backwards(clock: Clock, floor: datetime) -> Clock:
+    """A clock that stands still where the given one would go back.
+
+    The order of the log and the order of its times must agree, or a replay at the recorded pace
+    and "everything before noon" would contradict the sequence. `floor` is the last time recorded.
+    """
+    last = floor
+
+    def now() -> datetime:
+        nonlocal last
+        last = max(last, clock())
+        return last
+
+    return now

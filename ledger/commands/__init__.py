@@ -1,0 +1,61 @@
+"""What a caller may ask for: the table of contents of the write side."""
+
+from ledger.commands.agents import (
+    AddGuardrail,
+    AddVersion,
+    ArchiveAgent,
+    ChangeAgent,
+    PromoteVersion,
+    RegisterAgent,
+)
+from ledger.commands.approvals import Decide, ExpireApproval, RequestApproval
+from ledger.commands.command import Command, Decision
+from ledger.commands.execution import (
+    Annotate,
+    Append,
+    Cancel,
+    Complete,
+    CreateExecution,
+    Fail,
+    LoseWorker,
+    Start,
+)
+from ledger.commands.keys import CreateKey, RevokeKey
+from ledger.commands.runs import RecordRun
+from ledger.commands.scores import (
+    ChangeScoreConfig,
+    CreateScoreConfig,
+    RemoveScore,
+    RemoveScoreConfig,
+    Score,
+)
+
+__all__ = [
+    "AddGuardrail",
+    "AddVersion",
+    "Annotate",
+    "Append",
+    "ArchiveAgent",
+    "Cancel",
+    "ChangeAgent",
+    "ChangeScoreConfig",
+    "Command",
+    "Complete",
+    "CreateExecution",
+    "CreateKey",
+    "CreateScoreConfig",
+    "Decide",
+    "Decision",
+    "ExpireApproval",
+    "Fail",
+    "LoseWorker",
+    "PromoteVersion",
+    "RecordRun",
+    "RegisterAgent",
+    "RemoveScore",
+    "RemoveScoreConfig",
+    "RequestApproval",
+    "RevokeKey",
+    "Score",
+    "Start",
+]

@@ -1,0 +1,240 @@
+"""Commands on an execution: create, start, append, complete, fail, cancel, annotate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+
+from ledger import events as e
+from ledger.agent import Agent
+from ledger.commands.agents import agent_of_name
+from ledger.commands.approvals import request_approval
+from ledger.commands.command import Decision
+from ledger.execution import EncodedFrame, Execution
+from ledger.frames import Step, UsageReport
+from ledger.ids import new_trace_id
+from ledger.pricing import checked_usage, priced
+from ledger.schema import check_input
+from ledger.status import Status
+from ledger.unit import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateExecution:
+    """Ask for a run of an agent, or announce one that the caller records.
+
+    The agent is given by id or by name; a name is registered on its first use. An agent given by
+    id may name a version; its input schema decides whether the input will do.
+    """
+
+    mode: e.Mode
+    input: e.Json
+    agent_id: str | None = None
+    agent_name: str | None = None
+    version_id: str | None = None
+    metadata: e.Json = field(default_factory=dict)
+    session_id: str = ""
+    user_id: str = ""
+    parent_execution_id: str | None = None
+    trace_id: str | None = None
+    occurred_at: datetime | None = None
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `created`."""
+        agent = self._agent(unit)
+        agent.refuse_if_archived()
+        version = agent.version_of(self.version_id)
+        config: e.Json = {}
+        if version is not None:
+            check_input(version.input_schema, self.input)
+            config = version.config
+        id_ = unit.new_id()
+        facts = {
+            "mode": self.mode,
+            "agent_id": agent.id,
+            "agent_name": agent.name,
+            "agent_version_id": "" if version is None else version.id,
+            "user_id": self.user_id,
+            "session_id": self.session_id,
+            "input": self.input,
+            "metadata": self.metadata,
+            "approval_checkpoint": _checkpoint(config),
+            "occurred_at": self.occurred_at,
+            **self._ancestry(unit, id_),
+        }
+        return Decision(unit.add(Execution.create(id_, unit.stamp, facts)))
+
+    def _agent(self, unit: Unit) -> Agent:
+        if self.agent_id is not None:
+            return unit.agent(self.agent_id)
+        return agent_of_name(unit, self.agent_name or "")
+
+    def _ancestry(self, unit: Unit, id_: str) -> e.Json:
+        if self.parent_execution_id is None:
+            trace_id = self.trace_id or new_trace_id()
+            return {"root_execution_id": id_, "trace_id": trace_id}
+        parent = unit.execution(self.parent_execution_id)
+        return {
+            "parent_execution_id": parent.id,
+            "root_execution_id": parent.root_execution_id,
+            "trace_id": parent.trace_id,
+        }
+
+
+def _checkpoint(config: e.Json) -> str | None:
+    """The checkpoint at which a version wants its finished work held back, if it does."""
+    if config.get("approval_required") is not True:
+        return None
+    name = config.get("checkpoint_name") or config.get("approval_checkpoint_name")
+    return str(name or "output")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Take an execution up: a pending one, or one that was approved."""
+
+    execution_id: str
+    worker: str
+    occurred_at: datetime | None = None
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `started`."""
+        execution = unit.target(self.execution_id)
+        execution.start(unit.stamp, self.worker, self.occurred_at)
+        return Decision(execution)
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Record frames, and usage reports among them, in the order given."""
+
+    execution_id: str
+    steps: Sequence[Step]
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record a frame's event for each."""
+        execution = unit.target(self.execution_id)
+        append_steps(execution, unit, self.steps)
+        return Decision(execution)
+
+
+def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> None:
+    """Record steps on an execution; runs of frames go in one piece."""
+    for is_usage, group in groupby(steps, lambda step: isinstance(step, UsageReport)):
+        if is_usage:
+            for report in group:
+                assert isinstance(report, UsageReport)
+                execution.record_usage(unit.stamp, usage_facts(unit, report))
+        else:
+            execution.append(unit.stamp, [f for f in group if isinstance(f, EncodedFrame)])
+
+
+def usage_facts(unit: Unit, report: UsageReport) -> e.Json:
+    """Check the counts of a report and price them."""
+    counts = report.model_dump(include=set(e.Usage.model_fields), exclude_none=True)
+    usage = checked_usage(e.Usage(**counts))
+    return {
+        **usage.model_dump(),
+        **priced(usage, report.model, unit.policy.prices, report.cost_usd),
+        "model": report.model,
+        "provider": report.provider,
+        "raw": report.raw,
+        "duration_ms": report.duration_ms,
+        "occurred_at": report.at,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Finish with an output; a version that wants it held back parks it for approval instead."""
+
+    execution_id: str
+    output: e.Json
+    occurred_at: datetime | None = None
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `completed`, or `approval_requested` with the output held back."""
+        execution = unit.target(self.execution_id)
+        if execution.checkpoint is None or execution.status is not Status.RUNNING:
+            execution.complete(unit.stamp, self.output, self.occurred_at)
+            return Decision(execution)
+        payload = {"output": self.output}
+        return request_approval(execution, unit, execution.checkpoint, payload, held_back=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """End an execution by an error."""
+
+    execution_id: str
+    error: str
+    error_code: e.Cause = "error"
+    error_type: str | None = None
+    trace: str | None = None
+    occurred_at: datetime | None = None
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `failed`."""
+        execution = unit.target(self.execution_id)
+        facts = {
+            "error": self.error,
+            "error_code": self.error_code,
+            "error_type": self.error_type,
+            "trace": self.trace,
+            "occurred_at": self.occurred_at,
+        }
+        execution.fail(unit.stamp, facts)
+        return Decision(execution)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate:
+    """Add or change metadata after the fact."""
+
+    execution_id: str
+    metadata: e.Json
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `annotated`."""
+        execution = unit.target(self.execution_id)
+        execution.annotate(unit.stamp, self.metadata)
+        return Decision(execution)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop an execution; one that ended already stays as it is."""
+
+    execution_id: str
+    reason: str | None = None
+    confirm: bool = False
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `cancellation_requested` on a running execution, `cancelled` on any other.
+
+        With `confirm` the caller is the one who works on it, and a running one is cancelled too.
+        """
+        execution = unit.target(self.execution_id)
+        if not execution.status.is_terminal:
+            execution.cancel(unit.stamp, self.reason, confirm=self.confirm)
+        return Decision(execution)
+
+
+@dataclass(frozen=True, slots=True)
+class LoseWorker:
+    """The worker of an execution fell silent: try again, or give up after so many attempts."""
+
+    execution_id: str
+    most_attempts: int
+    last_heard: datetime | None = None
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `worker_lost`, and `failed` or `cancelled` where there is no next attempt."""
+        execution = unit.target(self.execution_id)
+        execution.lose_worker(unit.stamp, self.last_heard)
+        if execution.cancellation_requested:
+            execution.cancel(unit.stamp, "the worker was lost after the cancellation request")
+        elif execution.attempt >= self.most_attempts:
+            error = f"the worker was lost {execution.attempt} times"
+            execution.fail(unit.stamp, {"error": error, "error_code": "worker_lost"})
+        return Decision(execution)

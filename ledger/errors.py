@@ -1,0 +1,194 @@
+"""Every way the ledger refuses, and every way it fails.
+
+    LedgerError
+    ├── NotFound                    nothing of that id in this workspace
+    ├── Refused                     the answer is no, and asking again will not help
+    │   ├── IllegalTransition       the lifecycle table does not allow it
+    │   ├── AlreadyDecided          the approval was decided before
+    │   ├── InvalidInput            the input does not satisfy the agent's schema
+    │   ├── InvalidUsage            token counts that contradict each other
+    │   ├── NameTaken               an agent of that name exists
+    │   ├── AgentArchived           the agent takes no more executions
+    │   ├── KeyReused               an idempotency key came back with another request
+    │   └── LimitExceeded           more than a stated limit allows
+    ├── VersionMismatch             somebody else was faster (asked for with If-Match)
+    └── Unavailable                 not now: nothing was recorded, try again
+        ├── QueueFull               more commands wait than the writer may hold
+        ├── StoreFailed             the disk or the database said no
+        └── LedgerClosed            the ledger is shutting down
+
+Refusals know nothing of HTTP. Each carries a `code`, stable for programs, and `details`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from ledger.status import Status
+
+
+class LedgerError(Exception):
+    """The root: whatever the ledger refuses or fails at is one of these."""
+
+    code: ClassVar[str] = "ledger_error"
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: Mapping[str, Any] = details
+
+
+class NotFound(LedgerError):
+    """Nothing of that id exists in the caller's workspace."""
+
+    code = "not_found"
+
+    def __init__(self, kind: str, id_: str) -> None:
+        super().__init__(f"no {kind} with id {id_!r}", kind=kind, id=id_)
+
+
+class Refused(LedgerError):
+    """The answer is no; the same request will be refused again."""
+
+    code = "refused"
+
+
+class IllegalTransition(Refused):
+    """The lifecycle does not allow this in the execution's status."""
+
+    code = "illegal_transition"
+
+    def __init__(self, execution_id: str, status: Status, event: str) -> None:
+        super().__init__(
+            f"{event.replace('_', ' ')!r} is not possible while the execution is {status}",
+            execution_id=execution_id,
+            status=status,
+            event=event,
+        )
+        self.status = status
+
+
+class AlreadyDecided(Refused):
+    """The approval was approved, rejected or expired before."""
+
+    code = "already_decided"
+
+    def __init__(self, approval_id: str, status: Status) -> None:
+        super().__init__(
+            f"approval {approval_id!r} is not waiting for a decision; the execution is {status}",
+            approval_id=approval_id,
+            status=status,
+        )
+
+
+class InvalidInput(Refused):
+    """The input does not satisfy the version's input schema; nothing was recorded."""
+
+    code = "invalid_input"
+
+    def __init__(self, violations: Sequence[Mapping[str, Any]]) -> None:
+        first = violations[0]
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        super().__init__(
+            f"{first['path'] or 'input'}: {first['message']}{more}", violations=list(violations)
+        )
+
+
+class InvalidSchema(Refused):
+    """A version's schema is not a JSON Schema of draft 2020-12."""
+
+    code = "invalid_schema"
+
+
+class InvalidUsage(Refused):
+    """Token counts that cannot all be true."""
+
+    code = "invalid_usage"
+
+
+class NameTaken(Refused):
+    """An agent of that name exists in the workspace."""
+
+    code = "name_taken"
+
+    def __init__(self, name: str, agent_id: str) -> None:
+        super().__init__(
+            f"an agent named {name!r} exists already (id {agent_id})", name=name, agent_id=agent_id
+        )
+
+
+class AgentArchived(Refused):
+    """The agent was archived and takes no more executions, versions or changes."""
+
+    code = "agent_archived"
+
+    def __init__(self, agent_id: str) -> None:
+        super().__init__(f"agent {agent_id!r} is archived", agent_id=agent_id)
+
+
+class KeyReused(Refused):
+    """An idempotency key was used before, for a request that said something else."""
+
+    code = "idempotency_mismatch"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"idempotency key {key!r} was used for a different request; take a new key", key=key
+        )
+
+
+class LimitExceeded(Refused):
+    """More than a stated limit allows."""
+
+    code = "limit_exceeded"
+
+
+class VersionMismatch(LedgerError):
+    """The execution is not at the version the caller named."""
+
+    code = "version_mismatch"
+
+    def __init__(self, id_: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"{id_!r} is at version {actual}, not {expected}", expected=expected, actual=actual
+        )
+        self.expected = expected
+        self.actual = actual
+
+
+class Unavailable(LedgerError):
+    """Not now. Nothing was recorded; the same request may succeed later."""
+
+    code = "unavailable"
+
+
+class QueueFull(Unavailable):
+    """More commands wait for the writer than it may hold."""
+
+    code = "queue_full"
+
+
+class StoreFailed(Unavailable):
+    """The store could not commit: the disk is full, the file is gone, the database is away."""
+
+    code = "store_failed"
+
+
+class LedgerClosed(Unavailable):
+    """The ledger is shutting down and takes no more commands."""
+
+    code = "closed"
+
+
+class DatabaseInUse(LedgerError):
+    """Another process writes to this database file."""
+
+    code = "database_in_use"
+
+
+class UnreadableEvent(LedgerError):
+    """A stored event this code cannot read: unknown topic, newer schema, damaged bytes.
+
+    A fault, not a refusal: to guess would be to publish something that never happened.
+    """
+
+    code = "unreadable_event"

@@ -1,0 +1,290 @@
+"""Every fact that can be recorded about an execution, with its topic.
+
+Stored for ever: a changed shape is a new topic version and an upcaster, never an edit. Facts that
+change the status say so themselves (`status`, `previous`), so that nobody who reads the log needs
+the table by which they were once decided.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ledger.event import Event, FirstEvent
+from ledger.status import Status
+
+Json = dict[str, Any]
+Mode = Literal["execute", "record"]
+Cause = Literal["error", "timeout", "worker_lost", "budget_exceeded"]
+
+
+class Usage(BaseModel):
+    """Token counts: prompt includes what was cached, completion includes reasoning."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class Price(BaseModel):
+    """The price by which a cost was computed: US dollars per million tokens, and its source."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+    cache_creation: Decimal | None = None
+    source: str
+    effective: str | None = None
+
+
+class Created(FirstEvent):
+    """Somebody asked for a run, or announced one that they will record themselves."""
+
+    TOPIC: ClassVar[str] = "execution.created.v1"
+
+    status: Status
+    mode: Mode
+    agent_id: str
+    agent_name: str
+    agent_version_id: str
+    user_id: str
+    session_id: str
+    trace_id: str
+    root_execution_id: str
+    parent_execution_id: str | None = None
+    input: Json
+    metadata: Json
+    approval_checkpoint: str | None = None
+    occurred_at: datetime | None = None
+
+
+class Transition(Event):
+    """A fact that moves the execution to another status."""
+
+    status: Status
+    previous: Status
+    occurred_at: datetime | None = None
+
+
+class Totals(BaseModel):
+    """What an execution spent in all, written into the event that ends it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    token_usage: Usage = Field(default_factory=Usage)
+    cost_usd: Decimal | None = None
+    unpriced_tokens: int = 0
+
+
+class Ended(Transition):
+    """A fact after which nothing follows. What the execution spent and how long it took are part
+    of it, so that the frame which ends a stream needs no other event."""
+
+    totals: Totals
+    duration_ms: int | None = None
+
+
+class Started(Transition):
+    """A worker took the execution up, for the first time or again."""
+
+    TOPIC: ClassVar[str] = "execution.started.v1"
+
+    worker: str
+    attempt: int
+
+
+class Frame(Event):
+    """Something the agent streamed; it never changes the status."""
+
+    occurred_at: datetime | None = None
+
+
+class Thought(Frame):
+    """Reasoning text between the steps."""
+
+    TOPIC: ClassVar[str] = "execution.thought.v1"
+
+    content: str
+
+
+class ToolStarted(Frame):
+    """The agent called a tool."""
+
+    TOPIC: ClassVar[str] = "execution.tool_started.v1"
+
+    id: str
+    name: str
+    input: Any = None
+
+
+class ToolEnded(Frame):
+    """A tool answered; `summary` is short text for display."""
+
+    TOPIC: ClassVar[str] = "execution.tool_ended.v1"
+
+    id: str
+    name: str
+    summary: str | None = None
+    output: Any = None
+    error: str | None = None
+
+
+class ContentStreamed(Frame):
+    """A piece of the answer."""
+
+    TOPIC: ClassVar[str] = "execution.content_streamed.v1"
+
+    content: str
+
+
+class UsageRecorded(Event):
+    """The agent spent tokens: as the provider reported them, normalised, and what they cost.
+
+    `cost_usd` is None when no price is known; then the tokens count as unpriced, never as free.
+    """
+
+    TOPIC: ClassVar[str] = "execution.usage_recorded.v1"
+
+    model: str
+    provider: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    reported_cost_usd: Decimal | None = None
+    computed_cost_usd: Decimal | None = None
+    price: Price | None = None
+    raw: Json | None = None
+    duration_ms: int | None = None
+    occurred_at: datetime | None = None
+
+
+class ApprovalRequested(Transition):
+    """The agent may not go on before a human says so; `payload` is what that human is shown."""
+
+    TOPIC: ClassVar[str] = "execution.approval_requested.v1"
+
+    approval_id: str
+    checkpoint_name: str
+    payload: Json
+    payload_digest: str
+    held_back: bool = False
+    expires_at: datetime | None = None
+
+
+class Approved(Transition):
+    """A human said yes; who, the envelope's actor tells."""
+
+    TOPIC: ClassVar[str] = "execution.approved.v1"
+
+    approval_id: str
+    reason: str | None = None
+
+
+class Rejected(Ended):
+    """A human said no."""
+
+    TOPIC: ClassVar[str] = "execution.rejected.v1"
+
+    approval_id: str
+    reason: str | None = None
+
+
+class ApprovalExpired(Ended):
+    """Nobody answered in time."""
+
+    TOPIC: ClassVar[str] = "execution.approval_expired.v1"
+
+    approval_id: str
+
+
+class CancellationRequested(Event):
+    """Somebody wants a running execution stopped; its worker has yet to confirm."""
+
+    TOPIC: ClassVar[str] = "execution.cancellation_requested.v1"
+
+    reason: str | None = None
+
+
+class Cancelled(Ended):
+    """The execution was stopped by request."""
+
+    TOPIC: ClassVar[str] = "execution.cancelled.v1"
+
+    reason: str | None = None
+
+
+class WorkerLost(Transition):
+    """The worker fell silent; the execution waits to be taken up again."""
+
+    TOPIC: ClassVar[str] = "execution.worker_lost.v1"
+
+    worker: str
+    attempt: int
+    last_heard: datetime | None = None
+
+
+class Completed(Ended):
+    """The agent finished with an output."""
+
+    TOPIC: ClassVar[str] = "execution.completed.v1"
+
+    output: Json
+
+
+class Failed(Ended):
+    """The agent, or what carries it, failed. `trace` is kept for the audit only."""
+
+    TOPIC: ClassVar[str] = "execution.failed.v1"
+
+    error: str
+    error_code: Cause
+    error_type: str | None = None
+    trace: str | None = None
+
+
+class Annotated(Event):
+    """Metadata was added or changed after the fact."""
+
+    TOPIC: ClassVar[str] = "execution.annotated.v1"
+
+    metadata: Json
+
+
+class Scored(Event):
+    """Somebody judged the execution; a score with the same id replaces the earlier one."""
+
+    TOPIC: ClassVar[str] = "execution.scored.v1"
+
+    score_id: str
+    name: str
+    value: float | None = None
+    string_value: str | None = None
+    data_type: Literal["numeric", "categorical", "boolean"] = "numeric"
+    source: str = "api"
+    comment: str | None = None
+    span_id: str | None = None
+    config_id: str | None = None
+
+
+class ScoreRemoved(Event):
+    """A score was withdrawn; what it said stays in the history."""
+
+    TOPIC: ClassVar[str] = "execution.score_removed.v1"
+
+    score_id: str
+
+
+FRAME_TOPICS = tuple(frame.TOPIC for frame in (Thought, ToolStarted, ToolEnded, ContentStreamed))
+"""Facts of which a decision needs nothing but their number."""

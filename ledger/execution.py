@@ -1,0 +1,223 @@
+"""The execution: one run of an agent, as an event-sourced aggregate.
+
+Commands decide (they may refuse, by the lifecycle table); `evolve` follows recorded facts and
+never refuses. State is replaced, never mutated in place, so that a fork costs one dict copy.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Self
+
+from eventsourcing.domain import BaseAggregate
+
+from ledger import events as e
+from ledger.errors import AlreadyDecided, IllegalTransition, NotFound
+from ledger.event import Event, Stamp, encode_events, envelope_of
+from ledger.lifecycle import LIFECYCLE
+from ledger.pricing import add_usage
+from ledger.status import Status
+
+Facts = Mapping[str, Any]
+
+
+class EncodedFrame(NamedTuple):
+    """A frame whose payload is valid and encoded: what the hot path hands over."""
+
+    event: type[e.Frame]
+    payload: bytes
+
+
+class PendingApproval(NamedTuple):
+    """The approval an execution is parked at."""
+
+    id: str
+    digest: str
+    held_output: e.Json | None
+
+
+class Execution(BaseAggregate[str]):
+    """One run of an agent: identity, status, what it spent, what it waits for."""
+
+    TOPIC = "execution"  # makes the library insist on explicit topics for every event
+
+    def __init__(self) -> None:
+        self.workspace = ""
+        self.agent_id = ""
+        self.agent_version_id = ""
+        self.mode: e.Mode = "record"
+        self.status = Status.PENDING
+        self.trace_id = ""
+        self.root_execution_id = ""
+        self.checkpoint: str | None = None
+        self.totals = e.Totals()
+        self.worker: str | None = None
+        self.attempt = 0
+        self.started_at: datetime | None = None
+        self.approval: PendingApproval | None = None
+        self.cancellation_requested = False
+        self.scores: frozenset[str] = frozenset()
+
+    # Commands: what a caller may ask for.
+
+    @classmethod
+    def create(cls, id_: str, stamp: Stamp, facts: Facts) -> Self:
+        """Record that a run was asked for. `facts` are those of `Created` but the status."""
+        return cls._create(
+            e.Created,
+            id=id_,
+            timestamp=stamp.at,
+            envelope=envelope_of(stamp, facts["trace_id"]),
+            status=Status.PENDING,
+            **facts,
+        )
+
+    def start(self, stamp: Stamp, worker: str, occurred_at: datetime | None = None) -> None:
+        """A worker takes the execution up; after an approval it is the same attempt."""
+        attempt = self.attempt + (self.status is not Status.APPROVED or not self.attempt)
+        self._record(
+            stamp, e.Started, worker=worker, attempt=attempt, occurred_at=occurred_at
+        )
+
+    def append(self, stamp: Stamp, frames: Sequence[EncodedFrame]) -> None:
+        """Record frames in the order given."""
+        for event in {frame.event for frame in frames}:
+            self._check(event)
+        payloads = [(frame.event.TOPIC, frame.payload) for frame in frames]
+        encoded = encode_events(self.id, self.version, stamp, self.trace_id, payloads)
+        self._pending_events.extend(encoded)  # type: ignore[arg-type] # the mapper takes both
+        self.version += len(encoded)
+
+    def record_usage(self, stamp: Stamp, facts: Facts) -> None:
+        """Record tokens spent, priced already."""
+        self._record(stamp, e.UsageRecorded, **facts)
+
+    def request_approval(self, stamp: Stamp, facts: Facts) -> None:
+        """Park the execution until a human decides."""
+        self._record(stamp, e.ApprovalRequested, **facts)
+
+    def approve(self, stamp: Stamp, approval_id: str, reason: str | None) -> None:
+        """Say yes; a result that was held back for this approval completes the execution."""
+        approval = self._awaited(approval_id)
+        self._record(stamp, e.Approved, approval_id=approval.id, reason=reason)
+        if approval.held_output is not None:
+            self.complete(stamp, approval.held_output)
+
+    def reject(self, stamp: Stamp, approval_id: str, reason: str | None) -> None:
+        """Say no."""
+        approval = self._awaited(approval_id)
+        self._record(stamp, e.Rejected, approval_id=approval.id, reason=reason)
+
+    def expire(self, stamp: Stamp, approval_id: str) -> None:
+        """Nobody answered in time."""
+        approval = self._awaited(approval_id)
+        self._record(stamp, e.ApprovalExpired, approval_id=approval.id)
+
+    def cancel(self, stamp: Stamp, reason: str | None, *, confirm: bool = False) -> None:
+        """Stop. On a run that somebody works on this is requested first, and then confirmed."""
+        if self.status is Status.RUNNING and not confirm:
+            if not self.cancellation_requested:
+                self._record(stamp, e.CancellationRequested, reason=reason)
+            return
+        self._record(stamp, e.Cancelled, reason=reason)
+
+    def lose_worker(self, stamp: Stamp, last_heard: datetime | None) -> None:
+        """The worker fell silent; the execution goes back to pending."""
+        self._record(
+            stamp,
+            e.WorkerLost,
+            worker=self.worker or "",
+            attempt=self.attempt,
+            last_heard=last_heard,
+        )
+
+    def complete(
+        self, stamp: Stamp, output: e.Json, occurred_at: datetime | None = None
+    ) -> None:
+        """Finish with an output."""
+        self._record(stamp, e.Completed, output=output, occurred_at=occurred_at)
+
+    def fail(self, stamp: Stamp, facts: Facts) -> None:
+        """End by an error."""
+        self._record(stamp, e.Failed, **facts)
+
+    def annotate(self, stamp: Stamp, metadata: e.Json) -> None:
+        """Add or change metadata; allowed in every status."""
+        self._record(stamp, e.Annotated, metadata=metadata)
+
+    def score(self, stamp: Stamp, facts: Facts) -> None:
+        """Record a judgement, or replace the one with the same id."""
+        self._record(stamp, e.Scored, **facts)
+
+    def remove_score(self, stamp: Stamp, score_id: str) -> None:
+        """Withdraw a judgement."""
+        if score_id not in self.scores:
+            raise NotFound("score", score_id)
+        self._record(stamp, e.ScoreRemoved, score_id=score_id)
+
+    # Decide: the only places that refuse.
+
+    def _awaited(self, approval_id: str) -> PendingApproval:
+        if self.approval is None or approval_id != self.approval.id:
+            raise AlreadyDecided(approval_id, self.status)
+        return self.approval
+
+    def _check(self, event: type[Event]) -> Status:
+        row = LIFECYCLE[event]
+        if self.status not in row.sources:
+            raise IllegalTransition(self.id, self.status, event.TYPE)
+        return row.target or self.status
+
+    def _record(self, stamp: Stamp, event: type[Event], **facts: Any) -> None:
+        target = self._check(event)
+        if issubclass(event, e.Transition):
+            facts |= {"status": target, "previous": self.status}
+        if issubclass(event, e.Ended):
+            facts |= {"totals": self.totals, "duration_ms": self._duration(stamp, facts)}
+        envelope = envelope_of(stamp, self.trace_id)
+        self.trigger_event(event, timestamp=stamp.at, envelope=envelope, **facts)
+
+    def _duration(self, stamp: Stamp, facts: Facts) -> int | None:
+        if self.started_at is None:
+            return None
+        ended = facts.get("occurred_at") or stamp.at
+        return max(0, (ended - self.started_at) // timedelta(milliseconds=1))
+
+    # Evolve: total; a stored fact is never refused.
+
+    def evolve(self, event: Event) -> None:
+        """Follow a recorded fact."""
+        if isinstance(event, e.Transition):
+            self.status = event.status
+        match event:
+            case e.Created():
+                self._begin(event)
+            case e.Started():
+                self.worker, self.attempt = event.worker, event.attempt
+                self.started_at = self.started_at or event.occurred_at or event.timestamp
+            case e.UsageRecorded():
+                self.totals = add_usage(self.totals, event)
+            case e.ApprovalRequested():
+                held = event.payload.get("output") if event.held_back else None
+                self.approval = PendingApproval(event.approval_id, event.payload_digest, held)
+            case e.Approved() | e.Rejected() | e.ApprovalExpired():
+                self.approval = None
+            case e.CancellationRequested():
+                self.cancellation_requested = True
+            case e.Cancelled() | e.Failed():
+                self.approval = None
+            case e.Scored():
+                self.scores |= {event.score_id}
+            case e.ScoreRemoved():
+                self.scores -= {event.score_id}
+            case _:
+                pass
+
+    def _begin(self, event: e.Created) -> None:
+        self.workspace = event.envelope.stamp.workspace
+        self.agent_id = event.agent_id
+        self.agent_version_id = event.agent_version_id
+        self.mode = event.mode
+        self.status = event.status
+        self.trace_id = event.trace_id
+        self.root_execution_id = event.root_execution_id
+        self.checkpoint = event.approval_checkpoint

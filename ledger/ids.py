@@ -1,0 +1,44 @@
+"""Identifiers: KSUIDs for whatever users see, W3C trace ids for traces.
+
+A KSUID (segment.com's format) is 27 base62 characters: 32 bits of seconds since 2014-05-13 and
+128 random bits, so that ids sort by the second in which they were made.
+"""
+
+import re
+import secrets
+from datetime import datetime
+
+_EPOCH = 1_400_000_000
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_LENGTH = 27
+_KSUID = re.compile(r"[0-9A-Za-z]{27}\Z")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_NO_TRACE = "0" * 32
+
+
+def new_id(now: datetime) -> str:
+    """Make a KSUID for this second."""
+    number = (int(now.timestamp()) - _EPOCH) << 128 | secrets.randbits(128)
+    digits = []
+    for _ in range(_LENGTH):
+        number, digit = divmod(number, 62)
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))
+
+
+def is_id(text: str) -> bool:
+    """Whether the text has the form of an id; nothing else is looked up."""
+    return _KSUID.match(text) is not None
+
+
+def new_trace_id() -> str:
+    """Make a W3C trace id: 32 hexadecimal characters, not all zero."""
+    return secrets.token_hex(16)
+
+
+def trace_id_of(traceparent: str | None) -> str | None:
+    """Take the trace id out of a `traceparent` header; None when there is no valid one."""
+    match = _TRACEPARENT.match(traceparent or "")
+    if match is None or match[1] == _NO_TRACE:
+        return None
+    return match[1]

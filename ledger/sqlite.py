@@ -1,0 +1,202 @@
+"""The event store on SQLite: the library's recorder, with durability, order and fast reads.
+
+One process writes a file at a time, held by a lock file: older SQLite versions can corrupt a
+write-ahead log that two processes checkpoint. Rows are never deleted: their rowid is the position.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.sqlite import (
+    SQLiteApplicationRecorder,
+    SQLiteConnection,
+    SQLiteConnectionPool,
+    SQLiteCursor,
+    SQLiteDatastore,
+)
+
+from ledger.errors import DatabaseInUse
+from ledger.events import FRAME_TOPICS
+from ledger.mapper import Recorded
+
+Durability = Literal["full", "normal"]
+
+_BUSY_SECONDS = 10
+_NOT_A_FRAME = "topic NOT IN ({})".format(", ".join(f"'{topic}'" for topic in FRAME_TOPICS))
+
+
+class _Pool(SQLiteConnectionPool):
+    """Connections with the pragmas that durability needs; the library sets the journal mode."""
+
+    def __init__(self, path: str, durability: Durability) -> None:
+        super().__init__(db_name=path, lock_timeout=_BUSY_SECONDS, pool_size=8, max_overflow=24)
+        self._durability = durability
+
+    def _create_connection(self) -> SQLiteConnection:
+        connection = super()._create_connection()
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA synchronous={self._durability.upper()}")
+        cursor.execute("PRAGMA cache_size=-16384")
+        return connection
+
+
+class _Datastore(SQLiteDatastore):
+    """The library's datastore on our pool, with text ids."""
+
+    def __init__(self, path: str, durability: Durability) -> None:
+        super().__init__(path, originator_id_type="text")
+        self.pool = _Pool(path, durability)
+
+
+class SQLiteStore(SQLiteApplicationRecorder):
+    """Inserts in one immediate transaction; reads plain tuples."""
+
+    def construct_create_table_statements(self) -> list[str]:
+        """Add an index of the facts that decisions need, beside the many frames they do not."""
+        table = self.events_table_name
+        return [
+            *super().construct_create_table_statements(),
+            f"CREATE INDEX IF NOT EXISTS {table}_facts_v1 ON {table} "
+            f"(originator_id, originator_version) WHERE {_NOT_A_FRAME}",
+        ]
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
+        """Insert all or nothing; returns the positions.
+
+        The lock is taken at once (BEGIN IMMEDIATE): a transaction that reads first and writes
+        later fails without waiting when somebody else wrote in between.
+        """
+        with self.datastore.get_connection(commit=True) as connection:
+            cursor = connection.cursor()
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                positions = self._insert_events(cursor, stored_events)
+                cursor.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+            return positions or []
+
+    def read_log(self, after: int, limit: int) -> list[Recorded]:
+        """Events of the whole ledger after a position, in order."""
+        return self._read(
+            "SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?", after, limit
+        )
+
+    def read_execution(
+        self, id_: str, after: int, limit: int, until: int | None = None
+    ) -> list[Recorded]:
+        """Events of one aggregate after a version, in order, up to `until` if given."""
+        upper = 2**62 if until is None else until
+        return self._read(
+            "SELECT rowid, * FROM {table} WHERE originator_id = ? AND originator_version > ? "
+            "AND originator_version <= ? ORDER BY originator_version LIMIT ?",
+            id_,
+            after,
+            upper,
+            limit,
+        )
+
+    def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:
+        """Events of one aggregate without its frames."""
+        upper = 2**62 if until is None else until
+        return self._read(
+            "SELECT rowid, * FROM {table} INDEXED BY {table}_facts_v1 WHERE originator_id = ? "
+            f"AND originator_version <= ? AND {_NOT_A_FRAME} ORDER BY originator_version",
+            id_,
+            upper,
+        )
+
+    def read_first(self, ids: Sequence[str]) -> list[Recorded]:
+        """The first event of each of the aggregates."""
+        marks = ", ".join("?" * len(ids))
+        return self._read(
+            f"SELECT rowid, * FROM {{table}} WHERE originator_id IN ({marks}) "
+            "AND originator_version = 1",
+            *ids,
+        )
+
+    def last_version(self, id_: str) -> int:
+        """The number of events of one aggregate; 0 when there is none."""
+        statement = "SELECT MAX(originator_version) FROM {table} WHERE originator_id = ?"
+        return self._number(statement, id_)
+
+    def last_position(self) -> int:
+        """The position of the last event recorded; 0 in an empty ledger."""
+        return self._number("SELECT MAX(rowid) FROM {table}")
+
+    def _number(self, statement: str, *parameters: Any) -> int:
+        with self._cursor() as cursor:
+            cursor.execute(statement.format(table=self.events_table_name), parameters)
+            number: int | None = cursor.fetchone()[0]
+            return number or 0
+
+    def _read(self, statement: str, *parameters: Any) -> list[Recorded]:
+        with self._cursor() as cursor:
+            cursor.execute(statement.format(table=self.events_table_name), parameters)
+            return list(map(Recorded._make, cursor.fetchall()))
+
+    @contextmanager
+    def _cursor(self) -> Iterator[sqlite3.Cursor]:
+        """A cursor of plain tuples; each read is one statement and needs no transaction."""
+        with self.datastore.get_connection(commit=False) as connection:
+            cursor: SQLiteCursor = connection.cursor()
+            with cursor as plain:
+                plain.row_factory = None
+                yield plain
+
+
+def open_store(path: Path, durability: Durability = "full") -> SQLiteStore:
+    """Open the event store in a file, and make it if there is none.
+
+    Args:
+        path: the database file; its folder must exist.
+        durability: "full" survives a power cut, "normal" the end of the process only.
+    """
+    store = SQLiteStore(_Datastore(str(path), durability))
+    store.create_table()
+    return store
+
+
+class FileLock:
+    """The right of one process to write a database file, given up when the process ends."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + ".lock")
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            DatabaseInUse: another process has it; the message names its pid.
+        """
+        file = self._path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            message = (
+                f"{self._path.name.removesuffix('.lock')} is in use by process {holder}; "
+                "one process writes a SQLite ledger at a time"
+            )
+            raise DatabaseInUse(message, pid=holder) from None
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

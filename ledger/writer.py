@@ -1,0 +1,296 @@
+"""The one thread that writes: it takes every command that waits, decides, commits, answers.
+
+What waits while a commit runs is the next batch; nothing ever waits on purpose. A refusal fails its
+own command alone. Nothing is announced or answered before the commit that makes it true; when a
+commit fails nothing was recorded, and every command of the batch is told so.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from time import perf_counter
+from typing import NamedTuple, Protocol
+
+import structlog
+from eventsourcing.persistence import PersistenceError, StoredEvent
+
+from ledger.claims import IdempotencyKey
+from ledger.clock import Clock
+from ledger.commands import Command
+from ledger.errors import KeyReused, LedgerClosed, LedgerError, QueueFull, StoreFailed
+from ledger.event import Actor, Stamp
+from ledger.mapper import LedgerMapper, Recorded
+from ledger.sqlite import SQLiteStore
+from ledger.unit import Aggregate, Aggregates, Policy, Unit
+
+MOST_COMMANDS = 512
+MOST_BYTES = 4 * 1024 * 1024
+MOST_WAITING = 8_192
+MOST_BYTES_WAITING = 256 * 1024 * 1024
+
+log = structlog.get_logger()
+
+
+class Caller(NamedTuple):
+    """On whose behalf a command is given, and what they said about it.
+
+    Attributes:
+        workspace: in which the command works; nothing outside exists for it.
+        actor: from the credentials.
+        request: the id of the request, for the envelope.
+        key: an idempotency key; the same key with the same digest gets the first answer again.
+        digest: of the request that carried the key.
+        expected_version: refuse unless the target is at this version (If-Match).
+    """
+
+    workspace: str
+    actor: Actor
+    request: str | None = None
+    key: str | None = None
+    digest: str = ""
+    expected_version: int | None = None
+
+
+class Receipt(NamedTuple):
+    """What a caller is told: it is recorded.
+
+    Attributes:
+        id: of the aggregate the command was about.
+        version: of that aggregate after the command.
+        subject: the id of what the command made beside it: an approval, a version, a score.
+        position: of the last event recorded for it; 0 when it recorded none.
+        repeated: whether this is the answer to an earlier request with the same key.
+        events: what was recorded for it.
+    """
+
+    id: str
+    version: int
+    subject: str | None = None
+    position: int = 0
+    repeated: bool = False
+    events: Sequence[Recorded] = ()
+
+
+class Reply(Protocol):
+    """Where the answer goes: a future of threads, or one of asyncio."""
+
+    def set_result(self, result: Receipt, /) -> None:
+        """It is recorded."""
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """It was refused, or failed; nothing of it is recorded."""
+
+
+class Order(NamedTuple):
+    """A command on its way through the writer."""
+
+    command: Command
+    caller: Caller
+    size: int
+    reply: Reply
+
+
+class Batch(NamedTuple):
+    """A commit that succeeded, for whoever measures.
+
+    Attributes:
+        commands: how many it answered, refusals included.
+        events: how many it recorded.
+        seconds: how long deciding and committing took.
+    """
+
+    commands: int
+    events: int
+    seconds: float
+
+
+Answer = tuple[Reply, Receipt | Exception]
+Deliver = Callable[[Sequence[Answer]], None]
+
+
+def deliver_directly(answers: Sequence[Answer]) -> None:
+    """Settle on the writer's own thread; for callers that block on a future of threads."""
+    for reply, answer in answers:
+        settle(reply, answer)
+
+
+def settle(reply: Reply, answer: Receipt | Exception) -> None:
+    """Give one answer."""
+    if isinstance(answer, Exception):
+        reply.set_exception(answer)
+    else:
+        reply.set_result(answer)
+
+
+class _Pending(NamedTuple):
+    order: Order
+    receipt: Receipt
+    events: list[StoredEvent]
+
+
+class Writer:
+    """Owns the store's write side: its thread is the only one that inserts."""
+
+    def __init__(
+        self,
+        store: SQLiteStore,
+        mapper: LedgerMapper,
+        clock: Clock,
+        policy: Policy,
+        announce: Callable[[Sequence[Recorded]], None],
+        measure: Callable[[Batch], None],
+    ) -> None:
+        self._store = store
+        self._mapper = mapper
+        self._clock = clock
+        self._policy = policy
+        self._announce = announce
+        self._measure = measure
+        self.deliver: Deliver = deliver_directly
+        self._aggregates = Aggregates(store, mapper)
+        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._bytes_waiting = 0
+        self._lock = threading.Lock()  # guards _bytes_waiting and _closed
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait."""
+        return self._orders.qsize()
+
+    def submit(self, command: Command, caller: Caller, size: int, reply: Reply) -> None:
+        """Hand a command over; the reply is given after the commit that records it.
+
+        Args:
+            command: what is asked for.
+            caller: on whose behalf.
+            size: bytes the command holds, for the bound on what may wait.
+            reply: where the receipt or the refusal goes, by way of `deliver`.
+
+        Raises:
+            QueueFull: too much waits already; nothing was recorded.
+            LedgerClosed: the ledger is shutting down; nothing was recorded.
+        """
+        with self._lock:
+            if self._closed:
+                message = "the ledger is shutting down"
+                raise LedgerClosed(message)
+            if self.waiting >= MOST_WAITING or self._bytes_waiting > MOST_BYTES_WAITING:
+                message = "too many commands wait; try again in a moment"
+                raise QueueFull(message)
+            self._bytes_waiting += size
+            self._orders.put(Order(command, caller, size, reply))
+
+    def close(self) -> None:
+        """Record everything that was handed over, then stop."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._orders.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            orders, last = self._take()
+            if orders:
+                self._process(orders)
+
+    def _take(self) -> tuple[list[Order], bool]:
+        """Everything that waits, up to the bounds of a batch; waits for the first only."""
+        orders: list[Order] = []
+        size = 0
+        order = self._orders.get()
+        while order is not None:
+            orders.append(order)
+            size += order.size
+            if len(orders) >= MOST_COMMANDS or size >= MOST_BYTES:
+                break
+            try:
+                order = self._orders.get_nowait()
+            except queue.Empty:
+                break
+        with self._lock:
+            self._bytes_waiting -= size
+        return orders, order is None
+
+    def _process(self, orders: Sequence[Order]) -> None:
+        began = perf_counter()
+        changed: dict[str, Aggregate] = {}
+        accepted: list[_Pending] = []
+        answers: list[Answer] = []
+        at = self._clock()
+        for order in orders:
+            try:
+                accepted.append(self._decide(order, changed, at))
+            except LedgerError as refusal:
+                answers.append((order.reply, refusal))
+            except Exception as fault:  # a fault of ours in one command must not stop the others
+                log.exception("command failed", command=type(order.command).__name__)
+                answers.append((order.reply, fault))
+        events = [event for pending in accepted for event in pending.events]
+        try:
+            positions = self._store.insert_events(events) if events else ()
+        except (PersistenceError, OSError) as error:
+            log.exception("commit failed", events=len(events))
+            answers.extend((pending.order.reply, _not_stored(error)) for pending in accepted)
+        else:
+            for aggregate in changed.values():
+                self._aggregates.put(aggregate)
+            recorded = _recorded(events, positions)
+            self._announce(recorded)
+            answers.extend(_receipts(accepted, recorded))
+            self._measure(Batch(len(orders), len(events), perf_counter() - began))
+        self.deliver(answers)
+
+    def _decide(self, order: Order, changed: dict[str, Aggregate], at: datetime) -> _Pending:
+        caller = order.caller
+        stamp = Stamp(caller.workspace, caller.actor, at, caller.request)
+        unit = Unit(self._aggregates, changed, stamp, self._policy, caller.expected_version)
+        answered = self._answered_before(unit, caller)
+        if answered is not None:
+            return _Pending(order, answered, [])
+        aggregate, subject = order.command.decide(unit)
+        receipt = Receipt(aggregate.id, aggregate.version, subject)
+        if caller.key is not None:
+            used = {"aggregate_id": receipt.id, "version": receipt.version, "subject": subject}
+            unit.add(IdempotencyKey.use(stamp, caller.key, digest=caller.digest, **used))
+        events = unit.collect(self._mapper)
+        changed.update(unit.forks())
+        return _Pending(order, receipt, events)
+
+    def _answered_before(self, unit: Unit, caller: Caller) -> Receipt | None:
+        key = None if caller.key is None else unit.idempotency_key(caller.key)
+        if key is None or key.used is None:
+            return None
+        if key.used.digest != caller.digest:
+            raise KeyReused(key.used.key)
+        return Receipt(key.used.aggregate_id, key.used.version, key.used.subject, repeated=True)
+
+
+def _recorded(events: Sequence[StoredEvent], positions: Sequence[int]) -> list[Recorded]:
+    return [
+        Recorded(
+            position, str(event.originator_id), event.originator_version, event.topic, event.state
+        )
+        for event, position in zip(events, positions, strict=True)
+    ]
+
+
+def _receipts(accepted: Sequence[_Pending], recorded: Sequence[Recorded]) -> list[Answer]:
+    answers: list[Answer] = []
+    start = 0
+    for order, receipt, events in accepted:
+        own = recorded[start : start + len(events)]
+        start += len(events)
+        position = own[-1].position if own else 0
+        answers.append((order.reply, receipt._replace(position=position, events=own)))
+    return answers
+
+
+def _not_stored(error: Exception) -> StoreFailed:
+    message = f"the store could not commit ({error}); nothing was recorded"
+    return StoreFailed(message)

@@ -1,0 +1,63 @@
+"""The contract of a projection: a fold from recorded events into tables that remember how far.
+
+A projection sees the log in pages. It changes its tables for a page in the transaction in which its
+tracking position moves past that page, so that any restart and any redelivery ends in the same rows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, NamedTuple, Protocol
+
+from sqlalchemy import Connection, MetaData
+
+from ledger.mapper import Recorded
+
+
+class Identity(NamedTuple):
+    """The facts with which an execution was created; they never change."""
+
+    workspace: str
+    agent_id: str
+    agent_name: str
+    agent_version_id: str
+    user_id: str
+    session_id: str
+    trace_id: str
+    root_execution_id: str
+    parent_execution_id: str | None
+    created_at: int
+    """Microseconds since 1970, UTC: when it happened if the recorder said so, else when recorded."""
+
+
+class Page(NamedTuple):
+    """Consecutive events of the log, and who the executions in them are.
+
+    Attributes:
+        events: in the order of their positions, without gaps; of every topic.
+        identities: by execution id, for each execution that an event of this page belongs to.
+    """
+
+    events: Sequence[Recorded]
+    identities: Mapping[str, Identity]
+
+
+class Projection(Protocol):
+    """A named, versioned read model.
+
+    Attributes:
+        name: of the read model, for example "executions".
+        version: rises when its tables or its fold change; both versions can stand side by side.
+        metadata: its tables, named `<table>_v<version>`.
+        topics: the topics it folds; None for all of them.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    metadata: ClassVar[MetaData]
+    topics: ClassVar[frozenset[str] | None]
+
+    def apply(self, connection: Connection, page: Page) -> None:
+        """Fold the page into the tables, within the caller's transaction."""
+
+
+Reader = Callable[[int, int], Sequence[Recorded]]
+"""Reads the log: (after this position, at most so many events), in order of position."""
