@@ -4,7 +4,7 @@ A projection sees the log in pages. It changes its tables for a page in the tran
 tracking position moves past that page, so that any restart and any redelivery ends in the same rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple, Protocol
 
 from sqlalchemy import Connection, MetaData
@@ -46,8 +46,9 @@ class Projection(Protocol):
     Attributes:
         name: of the read model, for example "executions".
         version: rises when its tables or its fold change; both versions can stand side by side.
-        metadata: its tables, named `<table>_v<version>`.
-        topics: the topics it folds; None for all of them.
+        metadata: its tables, named `<table>_v<version>`. It may touch no others in `apply`: during
+            a rebuild these names, and those of their indexes, stand for the tables being built.
+        topics: the topics it folds; None for all of them. It is not called for a page without any.
     """
 
     name: ClassVar[str]
@@ -59,5 +60,15 @@ class Projection(Protocol):
         """Fold the page into the tables, within the caller's transaction."""
 
 
-Reader = Callable[[int, int], Sequence[Recorded]]
-"""Reads the log: (after this position, at most so many events), in order of position."""
+class Log(Protocol):
+    """What a projection reads from: the ledger, or anything that can do these."""
+
+    @property
+    def position(self) -> int:
+        """The position of the last event; 0 in an empty log."""
+
+    def read_log(self, after: int, limit: int) -> Sequence[Recorded]:
+        """At most `limit` events after a position, in order."""
+
+    def read_first(self, ids: Sequence[str]) -> Sequence[Recorded]:
+        """The first event of each of these aggregates."""

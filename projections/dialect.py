@@ -1,0 +1,126 @@
+"""What differs between SQLite and PostgreSQL, and nothing else does: engine, upsert, partial index.
+
+A transaction begins as BEGIN IMMEDIATE on SQLite when its connection has the option WRITES: one
+that read first and wrote later would fail without waiting when somebody else wrote in between.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Index,
+    Insert,
+    Table,
+    create_engine,
+    event,
+    func,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+WRITES = "writes"
+_BUSY_MILLISECONDS = 30_000
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",  # what is lost in a power cut comes back from the log
+    f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}",
+    "PRAGMA cache_size=-32768",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+def views_url(ledger: Path) -> URL:
+    """Where the views of a ledger file are kept: in a file of their own beside it.
+
+    SQLite lets one transaction write to a file at a time; so the writer of events never waits for
+    a projection.
+    """
+    return URL.create("sqlite", database=str(ledger.with_suffix(".views.db")))
+
+
+def open_engine(url: URL | str) -> Engine:
+    """An engine that many threads may use, with transactions that begin when we say so."""
+    engine = create_engine(url, pool_size=8, max_overflow=56)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def snapshot_options(connection: Connection) -> Mapping[str, Any]:
+    """The options under which all reads of a transaction see one state of the database."""
+    if connection.dialect.name == "postgresql":
+        return {"isolation_level": "REPEATABLE READ"}
+    return {}
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    add: Collection[str] = (),
+    keep: Collection[str] = (),
+) -> None:
+    """Insert rows; where the primary key exists already, replace or add up the other columns.
+
+    Args:
+        connection: in a transaction that writes.
+        table: its primary key decides what exists.
+        rows: all with the same keys; at most one per primary key.
+        add: columns whose value is added to what is there; a sum with nothing is the other value.
+        keep: columns that stay as they were first inserted.
+    """
+    if rows:
+        columns = frozenset(rows[0])
+        statement = _upsert(
+            connection.dialect.name, table, columns, frozenset(add), frozenset(keep)
+        )
+        connection.execute(statement, rows)
+
+
+@lru_cache(maxsize=256)
+def _upsert(
+    dialect: str,
+    table: Table,
+    columns: frozenset[str],
+    add: frozenset[str],
+    keep: frozenset[str],
+) -> Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(table)
+    key = [column.name for column in table.primary_key]
+    changes: dict[str, ColumnElement[Any]] = {}
+    for column in table.columns:
+        if column.name in columns and column.name not in keep and column.name not in key:
+            new = statement.excluded[column.name]
+            changes[column.name] = _sum(column, new) if column.name in add else new
+    if not changes:
+        return statement.on_conflict_do_nothing(index_elements=key)
+    return statement.on_conflict_do_update(index_elements=key, set_=changes)
+
+
+def _sum(old: ColumnElement[Any], new: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(old + new, old, new)
+
+
+def index_where_set(name: str, *columns: ColumnElement[Any], given: ColumnElement[Any]) -> Index:
+    """An index of the rows in which a column is not null; `column = value` finds them by it."""
+    is_set = given.is_not(None)
+    return Index(name, *columns, sqlite_where=is_set, postgresql_where=is_set)
