@@ -1,0 +1,1 @@
+"""How one speaks to the ledger: HTTP, server-sent events, the command line."""

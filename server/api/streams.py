@@ -1,0 +1,214 @@
+"""The streams of an execution: live, resumed, replayed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from http import HTTPStatus
+
+from aiohttp import web
+from pydantic import Field
+
+from ledger.clock import parse_time
+from ledger.errors import NotFound
+from ledger.mapper import Recorded
+from server.errors import InvalidRequest
+from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of, frames_of
+from server.live import Channel
+from server.route import Answer, Call, Query, Route
+from server.services import Services
+
+_EVENTS_PER_READ = 2_000
+_WRITE_SECONDS = 60
+_MOST_WRITTEN = 64 * 1024
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",
+}
+
+
+class StreamQuery(Query):
+    """Where a live stream begins."""
+
+    starting_after: int | None = Field(
+        None, ge=0, le=2**53, description="Send the frames after this sequence."
+    )
+    replay: bool = Field(False, description="Send every frame from the first, also of a finished run.")
+
+
+class ReplayQuery(Query):
+    """Which part of a run is replayed, and how fast."""
+
+    starting_after: int = Field(0, ge=0, le=2**53, description="Send the frames after this sequence.")
+    until: int | None = Field(None, ge=1, le=2**53, description="End after this sequence.")
+    speed: float = Field(
+        0,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="0: as fast as it goes. 1: at the recorded pace. 10: ten times that.",
+    )
+
+
+async def stream(call: Call) -> Answer:
+    """Send what was recorded, then what is being recorded, to the end.
+
+    A finished run without a cursor answers with its last frame alone.
+    """
+    services, id_ = call.services, call.path("execution_id")
+    after = _cursor(call)
+    await _first_event(call, id_)
+    if after is None:
+        end = await _end_of(services, id_)
+        if end is not None:
+            return await _send(call, _once(frames_of([end], end.version - 1).bytes))
+    return await _send(call, _follow(services, id_, after or 0))
+
+
+async def replay(call: Call) -> Answer:
+    """Send what was recorded when the request came in, and close."""
+    services, id_, query = call.services, call.path("execution_id"), call.query
+    await _first_event(call, id_)
+    last = await services.read(lambda: services.ledger.last_version(id_))
+    until = min(last, query.until or last)
+    if query.speed:
+        return await _send(call, _paced(services, id_, query.starting_after, until, query.speed))
+    return await _send(call, _recorded(services, id_, query.starting_after, until))
+
+
+async def _first_event(call: Call, id_: str) -> None:
+    """Check that the run exists in the caller's workspace, before a status is sent."""
+    services = call.services
+    first = await services.read(lambda: services.ledger.read_first([id_]))
+    if not first or first[0].envelope["workspace"] != call.workspace:
+        raise NotFound("execution", id_)
+    if not first[0].topic.startswith("execution."):
+        raise NotFound("execution", id_)
+
+
+async def _end_of(services: Services, id_: str) -> Recorded | None:
+    facts = await services.read(lambda: services.ledger.read_facts(id_))
+    return next((fact for fact in reversed(facts) if fact.topic in ENDINGS), None)
+
+
+def _cursor(call: Call) -> int | None:
+    """Where the reader is: Last-Event-ID (a browser that reconnects) before the query."""
+    header = call.request.headers.get("Last-Event-ID")
+    if header:
+        if not (header.isascii() and header.isdigit() and len(header) <= 18):
+            message = f"Last-Event-ID: {header!r} is not a sequence number"
+            raise InvalidRequest(message)
+        return int(header)
+    if call.query.starting_after is not None:
+        after: int = call.query.starting_after
+        return after
+    return 0 if call.query.replay else None
+
+
+async def _once(frame: bytes) -> AsyncIterator[bytes]:
+    yield frame
+
+
+async def _recorded(services: Services, id_: str, after: int, until: int) -> AsyncIterator[bytes]:
+    ended = False
+    while after < until and not ended:
+        chunk = await _read(services, id_, after, until)
+        yield chunk.bytes
+        after, ended = chunk.last, chunk.ended or chunk.last == after
+
+
+async def _follow(services: Services, id_: str, after: int) -> AsyncIterator[bytes]:
+    """Everything after a sequence: from the store while behind, then as it is announced."""
+    with services.hub.join(id_) as channel:
+        while not services.hub.closing:
+            chunk = channel.after(after) or await _read(services, id_, after, None)
+            if chunk.bytes:
+                yield chunk.bytes
+            if chunk.ended:
+                return
+            if chunk.last > after:
+                after = chunk.last
+            elif not await channel.went_on(after, services.settings.heartbeat_seconds):
+                yield HEARTBEAT
+
+
+async def _read(services: Services, id_: str, after: int, until: int | None) -> Frames:
+    """A page of frames from the store, encoded on a reader thread."""
+
+    def read() -> Frames:
+        events = services.ledger.read_execution(id_, after, _EVENTS_PER_READ, until)
+        return frames_of(events, after)
+
+    return await services.read(read)
+
+
+async def _paced(
+    services: Services, id_: str, after: int, until: int, speed: float
+) -> AsyncIterator[bytes]:
+    """Frames with the recorded pauses between them, divided by the speed."""
+    clock = asyncio.get_running_loop().time
+    began, first_at = clock(), None
+    while after < until:
+        events = await services.read(
+            lambda after=after: services.ledger.read_execution(id_, after, 500, until)
+        )
+        if not events:
+            return
+        for event in events:
+            at = parse_time(event.at)
+            first_at = first_at or at
+            due = began + _seconds(first_at, at) / speed
+            while (left := due - clock()) > 0 and not services.hub.closing:
+                await asyncio.sleep(min(left, services.settings.heartbeat_seconds))
+                if due - clock() > 0:
+                    yield HEARTBEAT
+            yield frame_of(event)
+            after = event.version
+            if event.topic in ENDINGS or services.hub.closing:
+                return
+
+
+def _seconds(first: datetime, then: datetime) -> float:
+    return (then - first).total_seconds()
+
+
+async def _send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Send chunks as they come. A reader that leaves, or takes nothing for a minute, is let go."""
+    response = web.StreamResponse(status=HTTPStatus.OK, headers=_HEADERS)
+    await response.prepare(call.request)
+    try:
+        await response.write(PREAMBLE)
+        async for chunk in chunks:
+            view = memoryview(chunk)
+            for start in range(0, len(view), _MOST_WRITTEN):
+                async with asyncio.timeout(_WRITE_SECONDS):
+                    await response.write(view[start : start + _MOST_WRITTEN])
+        await response.write_eof()
+    except (ConnectionResetError, TimeoutError):
+        if call.request.transport is not None:
+            call.request.transport.abort()
+    return response
+
+
+_PATH = "/api/v1/executions/{execution_id}"
+
+ROUTES = (
+    Route(
+        method="GET",
+        path=f"{_PATH}/stream",
+        handle=stream,
+        summary="Watch a run: what was recorded so far, then live",
+        tag="streams",
+        query=StreamQuery,
+        media="text/event-stream",
+    ),
+    Route(
+        method="GET",
+        path=f"{_PATH}/replay",
+        handle=replay,
+        summary="Replay a run, byte for byte as it was streamed",
+        tag="streams",
+        query=ReplayQuery,
+        media="text/event-stream",
+    ),
+)

@@ -1,0 +1,139 @@
+"""Who is asking: API keys, roles, workspaces. Nobody else reads a credential."""
+
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from aiohttp import web
+
+from ledger.access import ANY_WORKSPACE, Role
+from ledger.event import Actor
+from server.errors import Forbidden, InvalidRequest, Unauthorized
+
+DEFAULT_WORKSPACE: Final = "default"
+_KEY_PREFIX = "elk_"
+_WORKSPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+
+
+class Permission(IntEnum):
+    """What a route asks for. Each role has those up to its own."""
+
+    READ = 1
+    RECORD = 2
+    DECIDE = 3
+    ADMINISTER = 4
+
+
+PERMITTED: Final = {
+    Role.READER: Permission.READ,
+    Role.WORKER: Permission.RECORD,
+    Role.OPERATOR: Permission.DECIDE,
+    Role.ADMIN: Permission.ADMINISTER,
+}
+"""Reader: look. Worker: and record and execute. Operator: and decide. Admin: and manage."""
+
+
+class Key(NamedTuple):
+    """An API key as the server knows it: by digest, never by its text."""
+
+    id: str
+    name: str
+    role: Role
+    workspace: str
+    digest: str
+
+
+class Principal(NamedTuple):
+    """Who is asking, in which workspace, and what they may do there."""
+
+    actor: Actor
+    workspace: str
+    permission: Permission
+
+    def require(self, permission: Permission) -> None:
+        """Raises Forbidden unless the role goes so far."""
+        if self.permission < permission:
+            message = f"this needs the permission {permission.name.lower()}, which the key's role lacks"
+            raise Forbidden(message, permission=permission.name.lower())
+
+
+def new_secret() -> str:
+    """Make the text of a key: shown once, then known by its digest only."""
+    return _KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def digest_of_secret(secret: str) -> str:
+    """What is kept of a key."""
+    return sha256(secret.encode()).hexdigest()
+
+
+class Keyring:
+    """The keys in force. Without any, whoever reaches the (loopback) address is the administrator.
+
+    `load` reads them from the views; it is called again after each commit that touched a key.
+    """
+
+    def __init__(self, load: Callable[[], Iterable[Key]]) -> None:
+        self._load = load
+        self._by_digest: dict[str, Key] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the keys again."""
+        self._by_digest = {key.digest: key for key in self._load()}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody made a key yet."""
+        return not self._by_digest
+
+    def authenticate(self, request: web.Request) -> Principal:
+        """Tell who is asking.
+
+        Raises:
+            Unauthorized: there are keys, and the request carries none of them.
+            Forbidden: the key may not use the workspace named by X-Workspace-ID.
+        """
+        wanted = request.headers.get("X-Workspace-ID", "")
+        if wanted and _WORKSPACE.match(wanted) is None:
+            message = "X-Workspace-ID: a workspace is 1 to 64 letters, digits, '.', '_' or '-'"
+            raise InvalidRequest(message)
+        if self.is_empty:
+            actor = Actor(type="user", id="loopback", auth="loopback")
+            return Principal(actor, wanted or DEFAULT_WORKSPACE, Permission.ADMINISTER)
+        key = self._find(_secret_of(request))
+        actor = Actor(type=_actor_type(key), id=key.id, auth="api_key", name=key.name)
+        return Principal(actor, _workspace_of(key, wanted), PERMITTED[key.role])
+
+    def _find(self, secret: str) -> Key:
+        digest = digest_of_secret(secret)
+        key = self._by_digest.get(digest)
+        if key is None or not hmac.compare_digest(key.digest, digest):
+            message = "the API key is unknown or revoked" if secret else "an API key is needed: X-API-Key or Authorization: Bearer"
+            raise Unauthorized(message)
+        return key
+
+
+def _secret_of(request: web.Request) -> str:
+    given = request.headers.get("X-API-Key")
+    if given:
+        return given
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _actor_type(key: Key) -> str:
+    return "worker" if key.role is Role.WORKER else "user"
+
+
+def _workspace_of(key: Key, wanted: str) -> str:
+    if key.workspace == ANY_WORKSPACE:
+        return wanted or DEFAULT_WORKSPACE
+    if wanted and wanted != key.workspace:
+        message = f"the key opens workspace {key.workspace!r}, not {wanted!r}"
+        raise Forbidden(message, workspace=wanted)
+    return key.workspace

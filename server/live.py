@@ -1,0 +1,133 @@
+"""Wake-ups: a stream that waits for an execution learns that it went on, and mostly how.
+
+Nothing depends on what is kept here. The store has every event; a channel keeps the latest frames
+so that the readers of a running execution need not all ask the store. Everything runs on the event
+loop but `announce`, which the writer's thread calls after each commit.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
+
+from ledger.mapper import Recorded
+from server.frames import ENDINGS, Frames, frame_of
+
+_MOST_TAIL_BYTES = 256 * 1024
+
+
+class Channel:
+    """What the readers of one execution share: its latest frames, and the wait for the next."""
+
+    __slots__ = ("_tail", "_tail_bytes", "_waiting", "last", "readers")
+
+    def __init__(self) -> None:
+        self.readers = 0
+        self.last = 0
+        self._tail: deque[tuple[int, bytes, bool]] = deque()
+        self._tail_bytes = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def publish(self, recorded: Recorded) -> None:
+        """Keep the frame of the execution's next event."""
+        frame = frame_of(recorded)
+        self.last = recorded.version
+        self._tail.append((recorded.version, frame, recorded.topic in ENDINGS))
+        self._tail_bytes += len(frame)
+        while self._tail_bytes > _MOST_TAIL_BYTES and len(self._tail) > 1:
+            self._tail_bytes -= len(self._tail.popleft()[1])
+
+    def after(self, sequence: int) -> Frames | None:
+        """The frames after a sequence; None when they are not all here: then ask the store."""
+        if not self._tail or self._tail[0][0] > sequence + 1:
+            return None
+        newest_first = takewhile(lambda item: item[0] > sequence, reversed(self._tail))
+        items = list(newest_first)[::-1]
+        last = items[-1][0] if items else sequence
+        ended = bool(items) and items[-1][2]
+        return Frames(b"".join(frame for _, frame, _ in items), last, ended)
+
+    def wake(self) -> None:
+        """Let every reader that waits look again."""
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+        self._waiting.clear()
+
+    async def went_on(self, after: int, seconds: float) -> bool:
+        """Wait for an event after a sequence, at most so long; whether there is one."""
+        if self.last > after:
+            return True
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        timer = asyncio.get_running_loop().call_later(seconds, _give_up, future)
+        try:
+            await future
+        finally:
+            timer.cancel()
+            self._waiting.discard(future)
+        return self.last > after
+
+
+class Hub:
+    """The channels of the executions that somebody reads just now."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._channels: dict[str, Channel] = {}
+        self._everything = Channel()
+        self.closing = False
+
+    @property
+    def readers(self) -> int:
+        """How many streams are open."""
+        return sum(channel.readers for channel in self._channels.values())
+
+    def announce(self, recorded: Sequence[Recorded]) -> None:
+        """Tell the readers what was committed; called on the writer's thread."""
+        self._loop.call_soon_threadsafe(self._publish, recorded)
+
+    @contextmanager
+    def join(self, execution_id: str) -> Iterator[Channel]:
+        """Be a reader of an execution. Join before reading the store, and no event is missed."""
+        channel = self._channels.setdefault(execution_id, Channel())
+        channel.readers += 1
+        try:
+            yield channel
+        finally:
+            channel.readers -= 1
+            if not channel.readers:
+                del self._channels[execution_id]
+
+    @contextmanager
+    def join_everything(self) -> Iterator[Channel]:
+        """Be a reader of the whole ledger; `last` is the last position there."""
+        self._everything.readers += 1
+        try:
+            yield self._everything
+        finally:
+            self._everything.readers -= 1
+
+    def close(self) -> None:
+        """Let every stream end."""
+        self.closing = True
+        for channel in (*self._channels.values(), self._everything):
+            channel.wake()
+
+    def _publish(self, recorded: Sequence[Recorded]) -> None:
+        touched = set()
+        for event in recorded:
+            channel = self._channels.get(event.id)
+            if channel is not None:
+                channel.publish(event)
+                touched.add(channel)
+        self._everything.last = recorded[-1].position
+        touched.add(self._everything)
+        for channel in touched:
+            channel.wake()
+
+
+def _give_up(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

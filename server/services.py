@@ -1,0 +1,92 @@
+"""What handlers work with: the ledger, the views, the live streams. Built once, in `app.py`."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from ledger.application import Ledger
+from ledger.commands import Command
+from ledger.writer import Answer, Caller, Receipt, settle
+from projections.catch_up import CatchUp
+from projections.store import ViewStore
+from server.auth import Keyring
+from server.limits import Limiter
+from server.live import Hub
+from server.metrics import Metrics
+from server.settings import Settings
+
+T = TypeVar("T")
+
+
+class Services(NamedTuple):
+    """Everything a handler may use.
+
+    Attributes:
+        settings: as read at the start.
+        ledger: the write side, and the log.
+        views: the read side's database.
+        catch_up: the loop that keeps the views up with the log.
+        hub: tells streams that an execution went on.
+        keyring: the API keys in force.
+        metrics: what is counted.
+        readers: the threads on which the databases are read.
+        limiter: how much one key may ask for.
+    """
+
+    settings: Settings
+    ledger: Ledger
+    views: ViewStore
+    catch_up: CatchUp
+    hub: Hub
+    keyring: Keyring
+    metrics: Metrics
+    readers: ThreadPoolExecutor
+    limiter: Limiter
+
+    async def record(self, command: Command, caller: Caller, size: int = 0) -> Receipt:
+        """Give a command and wait until it is durable. Raises what it is refused with."""
+        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self.ledger.submit(command, caller, receipt, size)
+        return await receipt
+
+    async def read(self, read: Callable[[], T]) -> T:
+        """Read the log on a reader thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.readers, read)
+
+    async def query(self, query: Callable[[Connection], T], *, fresh: bool = True) -> T:
+        """Query the views on a reader thread, once they hold all that was recorded before.
+
+        Bounded by `read_your_writes_seconds`; past it the answer is given as the views stand, and
+        the lag shows in /readyz and /metrics.
+        """
+        if fresh:
+            await self.catch_up.reached(
+                self.ledger.position, self.settings.read_your_writes_seconds
+            )
+
+        def run() -> T:
+            with self.views.reading() as connection:
+                return query(connection)
+
+        return await self.read(run)
+
+
+SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
+
+
+def deliver_on(loop: asyncio.AbstractEventLoop) -> Callable[[Sequence[Answer]], None]:
+    """Give the writer's answers on an event loop, a batch at a time."""
+
+    def give(answers: Sequence[Answer]) -> None:
+        for reply, answer in answers:
+            if not (isinstance(reply, asyncio.Future) and reply.done()):
+                settle(reply, answer)
+
+    def deliver(answers: Sequence[Answer]) -> None:
+        loop.call_soon_threadsafe(give, answers)
+
+    return deliver

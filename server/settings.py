@@ -1,0 +1,131 @@
+"""Settings: `LEDGER_*` variables, read once, here and nowhere else."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ledger.events import Price
+from ledger.strict_json import InvalidJson, decode
+
+_PREFIX = "LEDGER_"
+_SQLITE = "sqlite:///"
+
+
+class InvalidSettings(Exception):
+    """A setting is unknown or has no meaning; says which and what it may be."""
+
+
+class Settings(BaseModel):
+    """Every setting, with its default. The descriptions are the documentation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Without any API key only a loopback address is accepted.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    database: str = Field("sqlite:///execution-ledger.db", description="Where the ledger is kept: `sqlite:///PATH`. The read models go beside it, in `PATH` with `.views.db`.")
+    durability: Literal["full", "normal"] = Field("full", description="`full`: what was acknowledged survives a power cut. `normal`: it survives the end of the process only.")
+    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body, in bytes; a larger one is refused with 413.")
+    max_payload_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest single event, in bytes; a larger one is refused with 413.")
+    max_requests_per_second: float = Field(0, ge=0, description="Requests per second that one API key may make, in bursts of twice as many; more is 429. 0 is no limit.")
+    heartbeat_seconds: float = Field(15, gt=0, description="How often an idle stream sends a comment, in seconds.")
+    wait_seconds: float = Field(25, ge=0, le=28, description="How long a blocking execute waits for the end, in seconds. Published clients give up after 30.")
+    read_your_writes_seconds: float = Field(5, ge=0, description="How long a query waits for the read models to reach what was recorded before it, in seconds.")
+    shutdown_seconds: float = Field(10, ge=0, description="How long open requests may take to finish on shutdown, in seconds.")
+    approval_ttl_seconds: float | None = Field(None, gt=0, description="How long an approval waits for a decision when its request does not say, in seconds; empty is for ever.")
+    worker_slots: int = Field(8, ge=1, le=1024, description="How many executions the in-process worker works on at once.")
+    most_attempts: int = Field(3, ge=1, description="How often an execution is taken up before a lost worker fails it.")
+    prices: dict[str, Price] = Field(default_factory=dict, description='Prices in US dollars per million tokens: JSON, `{"MODEL": {"input": "2.50", "output": "10", "cached_input": "1.25"}}`. A model without one has unknown cost.')
+    log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe level that is written.")
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _prices(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = decode(value.encode()) if value else {}
+        if not isinstance(value, dict):
+            return value
+        return {model: _price(price) for model, price in value.items()}
+
+    @field_validator("approval_ttl_seconds", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("database")
+    @classmethod
+    def _sqlite_only(cls, value: str) -> str:
+        if not value.startswith(_SQLITE) or len(value) == len(_SQLITE):
+            message = f"{value!r} is not of the form sqlite:///PATH"
+            raise ValueError(message)
+        return value
+
+    @property
+    def path(self) -> Path:
+        """The ledger's file."""
+        return Path(self.database.removeprefix(_SQLITE))
+
+    @property
+    def views_path(self) -> Path:
+        """The read models' file, beside the ledger's."""
+        return self.path.with_name(f"{self.path.name.removesuffix('.db')}.views.db")
+
+    @property
+    def approval_ttl(self) -> timedelta | None:
+        """How long an approval waits; None is for ever."""
+        seconds = self.approval_ttl_seconds
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine can reach the address."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def _price(price: Any) -> Any:
+    if not isinstance(price, dict):
+        return price
+    amounts = {name: Decimal(str(amount)) for name, amount in price.items() if name not in ("source", "effective")}
+    return {"source": "settings", **price, **amounts}
+
+
+def read_settings(environment: Mapping[str, str] = os.environ, **given: Any) -> Settings:
+    """Settings from the environment, over the defaults; what is given here wins over both.
+
+    Raises:
+        InvalidSettings: an unknown `LEDGER_*` name, or a value that has no meaning.
+    """
+    values: dict[str, Any] = {
+        name.removeprefix(_PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(_PREFIX)
+    }
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        message = f"unknown setting {_PREFIX}{unknown[0].upper()}"
+        raise InvalidSettings(message)
+    values |= {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**values)
+    except (ValidationError, InvalidJson) as error:
+        raise InvalidSettings(_in_words(error)) from None
+
+
+def _in_words(error: ValidationError | InvalidJson) -> str:
+    if isinstance(error, InvalidJson):
+        return f"LEDGER_PRICES: {error}"
+    return "; ".join(
+        f"{_PREFIX}{'.'.join(str(step) for step in problem['loc']).upper()}: {problem['msg']}"
+        for problem in error.errors(include_url=False)
+    )
