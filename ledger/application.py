@@ -101,7 +101,10 @@ class Ledger:
     def read_execution(
         self, id_: str, after: int = 0, limit: int = 1_000_000_000, until: int | None = None
     ) -> list[Recorded]:
-        """At most `limit` events of an execution after a version, up to `until` if given."""
+        """Some events of an execution after a version, in order, up to `until` if given.
+
+        At most `limit`, and fewer where they are large; an empty list is the end.
+        """
         return self._store.read_execution(id_, after, limit, until)
 
     def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:

@@ -1,14 +1,13 @@
 """Frames as callers send them: checked as a batch, turned into what is recorded."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ledger import events as e
 from ledger.execution import EncodedFrame
+from ledger.fields import Count, Money, Name, Time, Word
 from ledger.strict_json import encode
 
 
@@ -18,7 +17,7 @@ class SentFrame(BaseModel):
     model_config = ConfigDict(extra="forbid")
     EVENT: ClassVar[type[e.Frame]]
 
-    at: datetime | None = None
+    at: Time | None = None
 
     def encoded(self) -> EncodedFrame:
         """The frame as it is recorded and shown."""
@@ -43,8 +42,8 @@ class ToolStartFrame(SentFrame):
 
     EVENT = e.ToolStarted
     type: Literal["tool_start"]
-    id: str = Field(min_length=1, max_length=200)
-    name: str = Field(max_length=200)
+    id: Name
+    name: Word
     input: Any = None
 
 
@@ -53,8 +52,8 @@ class ToolEndFrame(SentFrame):
 
     EVENT = e.ToolEnded
     type: Literal["tool_end"]
-    id: str = Field(min_length=1, max_length=200)
-    name: str = Field(max_length=200)
+    id: Name
+    name: Word
     summary: str | None = None
     output: Any = None
     error: str | None = None
@@ -76,18 +75,18 @@ class UsageReport(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str = Field(min_length=1, max_length=200)
-    provider: str | None = Field(default=None, max_length=200)
-    prompt_tokens: int = Field(default=0, ge=0, le=2**53)
-    completion_tokens: int = Field(default=0, ge=0, le=2**53)
-    total_tokens: int = Field(default=0, ge=0, le=2**54)
-    cached_tokens: int | None = Field(default=None, ge=0, le=2**53)
-    cache_creation_tokens: int | None = Field(default=None, ge=0, le=2**53)
-    reasoning_tokens: int | None = Field(default=None, ge=0, le=2**53)
-    cost_usd: Decimal | None = Field(default=None, ge=0, le=10**9, decimal_places=12)
+    model: Name
+    provider: Word | None = None
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+    total_tokens: Count = 0
+    cached_tokens: Count | None = None
+    cache_creation_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+    cost_usd: Money | None = None
     raw: dict[str, Any] | None = None
-    duration_ms: int | None = Field(default=None, ge=0, le=2**53)
-    at: datetime | None = None
+    duration_ms: Count | None = None
+    at: Time | None = None
 
 
 class UsageFrame(UsageReport):

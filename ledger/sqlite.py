@@ -28,6 +28,7 @@ from ledger.mapper import Recorded
 Durability = Literal["full", "normal"]
 
 _BUSY_SECONDS = 10
+_PAGE_BYTES = 256 * 1024
 _NOT_A_FRAME = "topic NOT IN ({})".format(", ".join(f"'{topic}'" for topic in FRAME_TOPICS))
 
 
@@ -92,16 +93,28 @@ class SQLiteStore(SQLiteApplicationRecorder):
     def read_execution(
         self, id_: str, after: int, limit: int, until: int | None = None
     ) -> list[Recorded]:
-        """Events of one aggregate after a version, in order, up to `until` if given."""
+        """Events of one aggregate after a version, in order, up to `until` if given.
+
+        Stops early, after at least one event, where the page would pass 256 KiB, so that a reader
+        costs the same memory whatever a run streamed.
+        """
         upper = 2**62 if until is None else until
-        return self._read(
+        statement = (
             "SELECT rowid, * FROM {table} WHERE originator_id = ? AND originator_version > ? "
-            "AND originator_version <= ? ORDER BY originator_version LIMIT ?",
-            id_,
-            after,
-            upper,
-            limit,
+            "AND originator_version <= ? ORDER BY originator_version LIMIT ?"
         )
+        page: list[Recorded] = []
+        size = 0
+        with self._cursor() as cursor:
+            cursor.execute(
+                statement.format(table=self.events_table_name), (id_, after, upper, limit)
+            )
+            for row in map(Recorded._make, cursor):
+                page.append(row)
+                size += len(row.state)
+                if size >= _PAGE_BYTES:
+                    break
+        return page
 
     def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:
         """Events of one aggregate without its frames."""

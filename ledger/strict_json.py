@@ -62,6 +62,11 @@ def encode(value: Any) -> bytes:
         raise InvalidJson(str(error)) from None
 
 
+def number(amount: Decimal | None) -> Any:
+    """An exact decimal as a JSON number, for `encode`; None stays null."""
+    return None if amount is None else orjson.Fragment(format(amount, "f"))
+
+
 def plain(value: Any) -> Any:
     """The same value with ordinary floats, for libraries that know no others."""
     if isinstance(value, jiter.LosslessFloat):
