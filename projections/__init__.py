@@ -1,0 +1,1 @@
+"""What one may ask: read models, folded from the log."""

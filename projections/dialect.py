@@ -45,7 +45,7 @@ def views_url(ledger: Path) -> URL:
 
 def open_engine(url: URL | str) -> Engine:
     """An engine that many threads may use, with transactions that begin when we say so."""
-    engine = create_engine(url, pool_size=8, max_overflow=56)
+    engine = create_engine(url, pool_size=8, max_overflow=56, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

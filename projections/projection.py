@@ -1,7 +1,8 @@
 """The contract of a projection: a fold from recorded events into tables that remember how far.
 
-A projection sees the log in pages. It changes its tables for a page in the transaction in which its
-tracking position moves past that page, so that any restart and any redelivery ends in the same rows.
+A projection sees the log in pages. It changes its tables for a page in the transaction in which
+its tracking position moves past that page, so that any restart and any redelivery ends in the same
+rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ class Identity(NamedTuple):
     root_execution_id: str
     parent_execution_id: str | None
     created_at: int
-    """Microseconds since 1970, UTC: when it happened if the recorder said so, else when recorded."""
+    """Microseconds since 1970, UTC: when it happened if that was said, else when recorded."""
 
 
 class Page(NamedTuple):

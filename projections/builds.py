@@ -1,0 +1,137 @@
+"""Builds: the tables of a projection, the live ones and those in the making.
+
+Live tables have the names that the projection gave them. Those of build 7 in the making have the
+suffix `_b7`, and lose it in the transaction that makes them live. Their indexes keep it, since
+SQLite cannot rename an index; so a build's number is never used again.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Connection, MetaData, Table
+
+from ledger.mapper import Recorded
+from projections import tracking
+from projections.projection import Projection
+from projections.store import ViewStore
+from projections.tracking import Tracked
+
+
+class Build(NamedTuple):
+    """The tables of a projection, and how far they have come."""
+
+    projection: Projection
+    row: Tracked
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What tables and indexes are called while this build is not live; empty when it is."""
+        return {} if self.row.live else names_of(self.projection, self.row.build)
+
+    def at(self, last: Recorded) -> "Build":
+        """The same build, when it has scanned as far as this event."""
+        mark = tracking.mark_of(last)
+        return self._replace(row=self.row._replace(position=last.position, mark=mark))
+
+
+def names_of(projection: Projection, build: int) -> Mapping[str, str]:
+    """What tables and indexes of a build in the making are called."""
+    return {name: _suffixed(name, build) for name in _names(projection.metadata)}
+
+
+def names_of_all(builds: Iterable[Build]) -> Mapping[str, str]:
+    """What tables and indexes of these builds are called."""
+    return {plain: name for build in builds for plain, name in build.names.items()}
+
+
+def live(store: ViewStore, projection: Projection) -> Build:
+    """The live build of a projection; its empty tables are made if there is none."""
+    with store.writing() as connection:
+        for row in tracking.builds_of(connection, projection):
+            if row.live:
+                return Build(projection, row)
+        return _make(connection, projection, number=1, live=True)
+
+
+def begin(store: ViewStore, projection: Projection) -> Build:
+    """Make empty tables beside the live ones. What an earlier attempt left behind goes."""
+    live(store, projection)
+    with store.writing() as connection:
+        rows = tracking.builds_of(connection, projection)
+        for row in rows:
+            if not row.live:
+                _drop(connection, _tables(row))
+        tracking.forget(connection, projection.name, projection.version, live=False)
+        number = rows[-1].build + 1
+    with store.writing(names_of(projection, number)) as connection:
+        return _make(connection, projection, number, live=False)
+
+
+def swap(connection: Connection, build: Build) -> None:
+    """Put a build in the place of the live one, whose tables are dropped, in this transaction.
+
+    Args:
+        connection: in a transaction that writes, with plain names.
+        build: in the making, and no less far than the live one.
+    """
+    plain = [table.name for table in build.projection.metadata.tables.values()]
+    _drop(connection, plain)
+    for name in plain:
+        connection.exec_driver_sql(f"ALTER TABLE {build.names[name]} RENAME TO {name}")
+    tracking.make_live(connection, build.row)
+
+
+def reset(store: ViewStore, projection: Projection) -> Build:
+    """Empty the live build: what it contains is not of this log."""
+    with store.writing() as connection:
+        for row in tracking.builds_of(connection, projection):
+            _drop(connection, _tables(row))
+        for is_live in (True, False):
+            tracking.forget(connection, projection.name, projection.version, live=is_live)
+        return _make(connection, projection, number=1, live=True)
+
+
+def drop_others(store: ViewStore, projections: Collection[Projection]) -> list[str]:
+    """Drop the builds of projections and versions that this code does not know.
+
+    Returns:
+        What was dropped, as "name v1".
+    """
+    known = {(each.name, each.version) for each in projections}
+    dropped = []
+    with store.writing() as connection:
+        for row in tracking.tracked(connection):
+            if (row.projection, row.version) not in known:
+                _drop(connection, _tables(row))
+                tracking.forget(connection, row.projection, row.version, live=row.live)
+                dropped.append(f"{row.projection} v{row.version}")
+    return dropped
+
+
+def _make(connection: Connection, projection: Projection, number: int, *, live: bool) -> Build:
+    projection.metadata.create_all(connection, checkfirst=False)
+    tables = " ".join(projection.metadata.tables)
+    row = Tracked(projection.name, projection.version, number, live, 0, "", tables)
+    tracking.add(connection, row)
+    return Build(projection, row)
+
+
+def _tables(row: Tracked) -> list[str]:
+    """What the tables of a build are called in the database."""
+    return [name if row.live else _suffixed(name, row.build) for name in row.tables.split(" ")]
+
+
+def _suffixed(name: str, build: int) -> str:
+    return f"{name}_b{build}"
+
+
+def _drop(connection: Connection, tables: Iterable[str]) -> None:
+    for name in tables:
+        Table(name, MetaData()).drop(connection, checkfirst=True)
+
+
+def _names(metadata: MetaData) -> Iterator[str]:
+    for table in metadata.tables.values():
+        yield table.name
+        for index in table.indexes:
+            yield str(index.name)

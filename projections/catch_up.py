@@ -1,0 +1,197 @@
+"""The loop that keeps views up with the log, in a thread of its own.
+
+The writer of events wakes it after each commit; once a second it looks by itself, should a wake-up
+have been lost, or should another process have written.
+"""
+
+import threading
+from collections.abc import Collection, Sequence
+from time import perf_counter
+
+import structlog
+
+from ledger.clock import Clock, parse_time, utc_now
+from projections import tracking
+from projections.folding import describe
+from projections.follower import Follower, Progress
+from projections.projection import Log, Projection
+from projections.rebuild import PAGE_SIZE, Advance, Rebuild
+from projections.steps import Steps
+from projections.store import ViewStore
+from projections.waiters import Waiters
+
+log = structlog.get_logger()
+
+_POLL_SECONDS = 1.0
+_LONGEST_REST = 0.01
+_REST_PER_WORK = 2.0
+
+
+class CatchUp:
+    """Keeps projections up with the log, and knows how far they are."""
+
+    def __init__(
+        self,
+        store: ViewStore,
+        projections: Collection[Projection],
+        source: Log,
+        *,
+        clock: Clock = utc_now,
+        page_size: int = PAGE_SIZE,
+    ) -> None:
+        """Make missing tables; nothing is folded before `start` or `turn`.
+
+        Args:
+            store: of the views.
+            projections: all that this code knows; views of others are dropped in time.
+            source: the log.
+            clock: the time, for ages.
+            page_size: the most events to save in one transaction.
+        """
+        self._store = store
+        self._source = source
+        self._clock = clock
+        self._page_size = page_size
+        self._steps = Steps(store, projections, source, clock, page_size)
+        self._signal = threading.Condition()
+        self._waiters = Waiters(self._hurry)
+        self._waiters.moved(self._steps.positions)
+        self._head = 0  # the furthest position that we were woken for
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._rebuilding = threading.Lock()
+
+    # Running.
+
+    def start(self) -> None:
+        """Follow the log in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="catch-up", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the page at hand and stop."""
+        with self._signal:
+            self._stopping = True
+            self._signal.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def wake(self, position: int) -> None:
+        """Tell the loop that the log has grown up to a position. Cheap, and from any thread."""
+        with self._signal:
+            self._head = max(self._head, position)
+            self._signal.notify_all()
+
+    def turn(self) -> bool:
+        """Fold a page for each projection, without a thread; returns whether any of them moved."""
+        moved = self._steps.turn()
+        self._waiters.moved(self._steps.positions)
+        return moved
+
+    # Asking.
+
+    @property
+    def ready(self) -> bool:
+        """Whether the views contain everything that was recorded before the start."""
+        return self._steps.ready
+
+    def wait_for(self, position: int, timeout: float, *names: str) -> bool:
+        """Block this thread until views contain a position.
+
+        Args:
+            position: in the log.
+            timeout: seconds.
+            names: of the projections that matter; without any, all do.
+
+        Returns:
+            Whether they do.
+        """
+        return self._waiters.wait(position, timeout, names)
+
+    async def reached(self, position: int, timeout: float, *names: str) -> bool:  # noqa: ASYNC109 - the answer is a bool, not an exception
+        """The same for an asyncio task; any number of tasks may wait."""
+        return await self._waiters.reached(position, timeout, names)
+
+    def progress(self) -> list[Progress]:
+        """How each projection is doing."""
+        return [self._progress_of(follower) for follower in self._steps.followers]
+
+    def parked(self) -> Sequence[tracking.Parked]:
+        """The events that some projection could not take."""
+        with self._store.reading() as connection:
+            return tracking.parked(connection)
+
+    # Rebuilding.
+
+    def rebuild(
+        self, names: Collection[str] = (), advance: Advance = lambda _position, _end: None
+    ) -> None:
+        """Build views anew from the log while the old ones go on answering, then swap them in.
+
+        Args:
+            names: of the projections; none means all.
+            advance: told the position reached and the end of the log.
+
+        Raises:
+            KeyError: there is no projection of that name.
+        """
+        known = {follower.name: follower.projection for follower in self._steps.followers}
+        chosen = [known[name] for name in names or known]
+        with self._rebuilding:
+            rebuild = Rebuild(
+                self._store, self._source, chosen, clock=self._clock, page_size=self._page_size
+            )
+            rebuild.run(advance)
+        self.wake(self._head + 1)
+
+    # The loop.
+
+    def _run(self) -> None:
+        while not self._stopping:
+            seen, began = self._head, perf_counter()
+            try:
+                moved = self.turn()
+            except Exception as error:  # the thread must outlive whatever the disk does
+                log.error("catch-up failed; trying again", error=describe(error))  # noqa: TRY400 - a traceback would show what users recorded
+                moved = False
+            if moved:
+                self._rest(perf_counter() - began)
+            else:
+                self._wait_for_more(seen)
+
+    def _wait_for_more(self, seen: int) -> None:
+        with self._signal:
+            self._signal.wait_for(lambda: self._stopping or self._head > seen, _POLL_SECONDS)
+
+    def _rest(self, worked: float) -> None:
+        """Let what is recorded meanwhile become one page, unless there is a backlog or a waiter.
+
+        Under load this leaves most of the interpreter to the writer and the requests.
+        """
+        with self._signal:
+            self._signal.wait_for(self._may_not_rest, min(_LONGEST_REST, worked * _REST_PER_WORK))
+
+    def _may_not_rest(self) -> bool:
+        behind = self._source.position - min(self._steps.positions.values(), default=0)
+        return self._stopping or len(self._waiters) > 0 or behind >= self._page_size
+
+    def _hurry(self) -> None:
+        with self._signal:
+            self._signal.notify_all()
+
+    def _progress_of(self, follower: Follower) -> Progress:
+        position = follower.position
+        oldest = self._source.read_log(position, 1)
+        seconds = 0.0
+        if oldest:
+            seconds = (self._clock() - parse_time(oldest[0].at)).total_seconds()
+        return Progress(
+            name=follower.name,
+            version=follower.projection.version,
+            state=follower.state,
+            position=position,
+            lag_events=max(0, self._source.position - position),
+            lag_seconds=max(0.0, seconds),
+            parked=follower.parked,
+            error=follower.fault,
+        )

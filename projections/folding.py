@@ -1,0 +1,80 @@
+"""Folding one page into one build, also when the projection fails at an event of the page."""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from operator import itemgetter
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+from ledger.mapper import Recorded
+from projections import tracking
+from projections.builds import Build
+from projections.projection import Page
+
+log = structlog.get_logger()
+
+STORE_FAULTS = (OperationalError, InterfaceError, PoolExhausted, OSError, MemoryError)
+"""Not the event's fault: the same page may succeed when the disk or the database is back."""
+
+_POSITION = itemgetter(Recorded._fields.index("position"))
+
+
+def fold(connection: Connection, build: Build, page: Page) -> None:
+    """Give a page to a projection, if it holds anything for it. Raises what the projection does."""
+    topics = build.projection.topics
+    if topics is None or any(event.topic in topics for event in page.events):
+        build.projection.apply(connection, page)
+
+
+def fold_or_park(connection: Connection, build: Build, page: Page, now: Callable[[], int]) -> int:
+    """Give a page to a projection; the events that it fails at are parked, the others folded.
+
+    The page is halved until the failing event is alone, so the events keep their order.
+
+    Returns:
+        How many events were parked.
+
+    Raises:
+        STORE_FAULTS: nothing is wrong with the events; undo the transaction and try again.
+    """
+    try:
+        with connection.begin_nested():
+            fold(connection, build, page)
+    except STORE_FAULTS:
+        raise
+    except Exception as error:  # whatever a projection may fail with
+        if len(page.events) > 1:
+            half = len(page.events) // 2
+            halves = page.events[:half], page.events[half:]
+            return sum(
+                fold_or_park(connection, build, page._replace(events=events), now)
+                for events in halves
+            )
+        _park(connection, build, page.events[0], error, now())
+        return 1
+    return 0
+
+
+def _park(connection: Connection, build: Build, event: Recorded, error: Exception, at: int) -> None:
+    told = describe(error)
+    name = build.projection.name
+    log.error(
+        "event parked", projection=name, position=event.position, topic=event.topic, error=told
+    )
+    tracking.park(connection, build.row, event, told, at)
+
+
+def describe(error: Exception) -> str:
+    """An error in one line: without a traceback, whose variables are what users recorded."""
+    return f"{type(error).__name__}: {error}"
+
+
+def until(page: Page, position: int) -> Page:
+    """The page without the events after a position."""
+    if not page.events or page.events[-1].position <= position:
+        return page
+    count = bisect_right(page.events, position, key=_POSITION)
+    return page._replace(events=page.events[:count])

@@ -1,0 +1,99 @@
+"""Rebuilding views from the log while the old ones go on answering."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from sqlalchemy import Connection
+
+from ledger.clock import Clock, utc_now
+from projections import builds, tracking
+from projections.builds import Build
+from projections.folding import fold_or_park, until
+from projections.identities import LogReader
+from projections.projection import Log, Page, Projection
+from projections.store import ViewStore, with_plain_names
+from projections.times import micros
+
+Advance = Callable[[int, int], None]
+"""Told the position reached and the position of the log's end."""
+
+PAGE_SIZE = 2_000
+
+
+class RebuildAbandoned(Exception):
+    """Somebody else began to rebuild the same views; theirs goes on."""
+
+
+class Rebuild:
+    """One rebuild: new tables beside the live ones, folded from the first event on, swapped in."""
+
+    def __init__(
+        self,
+        store: ViewStore,
+        log: Log,
+        projections: Collection[Projection],
+        *,
+        clock: Clock = utc_now,
+        page_size: int = PAGE_SIZE,
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._reader = LogReader(log)
+        self._clock = clock
+        self._page_size = page_size
+        self._builds = [builds.begin(store, projection) for projection in projections]
+        self._names = builds.names_of_all(self._builds)
+
+    def run(self, advance: Advance) -> None:
+        """Fold the whole log, then put the new tables in the place of the old.
+
+        Raises:
+            RebuildAbandoned: another rebuild of the same views was begun meanwhile.
+        """
+        while True:
+            page = self._reader.page(self._position, self._page_size)
+            with self._store.writing(self._names) as connection:
+                self._fold(connection, page)
+            advance(self._position, max(self._position, self._log.position))
+            if len(page.events) < self._page_size:
+                break
+        self._swap()
+
+    @property
+    def _position(self) -> int:
+        return self._builds[0].row.position if self._builds else self._log.position
+
+    def _fold(self, connection: Connection, page: Page) -> None:
+        if not page.events:
+            return
+        for build in self._builds:
+            fold_or_park(connection, build, page, self._now)
+        rows = [build.row for build in self._builds]
+        if not tracking.advance(connection, rows, self._position, page.events[-1]):
+            message = "another rebuild of the same views has begun"
+            raise RebuildAbandoned(message)
+        self._builds = [build.at(page.events[-1]) for build in self._builds]
+
+    def _now(self) -> int:
+        return micros(self._clock())
+
+    def _swap(self) -> None:
+        """Become live. Never go back: what a view has shown, the view in its place shows too."""
+        with self._store.writing(self._names) as connection:
+            target = _furthest_live(connection, self._builds)
+            while self._position < target:
+                self._fold(connection, until(self._reader.page(self._position, PAGE_SIZE), target))
+            with_plain_names(connection)
+            for build in self._builds:
+                builds.swap(connection, build)
+
+
+def _furthest_live(connection: Connection, builds_: Sequence[Build]) -> int:
+    names = {(build.projection.name, build.projection.version) for build in builds_}
+    return max(
+        (
+            row.position
+            for row in tracking.tracked(connection)
+            if row.live and (row.projection, row.version) in names
+        ),
+        default=0,
+    )

@@ -1,0 +1,149 @@
+"""One step of catching up: read a page, fold it, save rows and position in one transaction.
+
+Projections at the same position share a page. One that fails is set apart, so that it holds up
+nobody else: at the third failure the event that it fails at is parked.
+"""
+
+from collections.abc import Collection, Mapping
+
+import structlog
+from sqlalchemy import Connection
+
+from ledger.clock import Clock
+from projections import builds, tracking
+from projections.folding import STORE_FAULTS, describe, fold, fold_or_park, until
+from projections.follower import ATTEMPTS, Follower, Group, groups
+from projections.identities import LogReader
+from projections.projection import Log, Page, Projection
+from projections.store import ViewStore
+from projections.times import micros
+
+log = structlog.get_logger()
+
+
+class _Overtaken(Exception):
+    """Somebody else moved or replaced a build that this page was for."""
+
+
+class _FoldFailed(Exception):
+    """A projection failed at a page; its error is the cause."""
+
+    def __init__(self, follower: Follower, error: Exception) -> None:
+        super().__init__(follower.name)
+        self.follower = follower
+        self.error = error
+
+
+class Steps:
+    """Moves projections along the log; for one thread."""
+
+    def __init__(
+        self,
+        store: ViewStore,
+        projections: Collection[Projection],
+        source: Log,
+        clock: Clock,
+        page_size: int,
+    ) -> None:
+        self.followers = [Follower(projection) for projection in projections]
+        self._store = store
+        self._source = source
+        self._reader = LogReader(source)
+        self._clock = clock
+        self._page_size = page_size
+        self._goal = source.position
+        with store.writing() as connection:
+            tracking.metadata.create_all(connection)
+        for follower in self.followers:
+            follower.load(store)
+            self._refuse_other_log(follower)
+            self._note_goal(follower)
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """How far each projection is."""
+        return {follower.name: follower.position for follower in self.followers}
+
+    @property
+    def ready(self) -> bool:
+        """Whether all that was recorded before the start is folded."""
+        return all(follower.caught_up for follower in self.followers)
+
+    def turn(self) -> bool:
+        """Fold one page for each group of projections; returns whether any of them moved."""
+        moved = False
+        was_ready = self.ready
+        ahead: int | None = None
+        for group in list(groups(self.followers)):
+            moved |= self._advance(group, ahead)
+            ahead = group[0].position
+        if self.ready and not was_ready:
+            self._drop_others()
+        return moved
+
+    def _advance(self, group: Group, ahead: int | None) -> bool:
+        """Fold one page for a group; it stops where the group ahead stands, so that they meet."""
+        page = self._reader.page(group[0].position, self._page_size)
+        if ahead is not None:
+            page = until(page, ahead)
+        if not page.events:
+            return False
+        try:
+            self._save(group, page)
+        except _Overtaken:
+            for follower in group:
+                follower.load(self._store)
+        except _FoldFailed as failure:
+            return _set_apart(failure)
+        for follower in group:
+            self._note_goal(follower)
+        return True
+
+    def _save(self, group: Group, page: Page) -> None:
+        rows = [follower.build.row for follower in group]
+        with self._store.writing() as connection:
+            if not tracking.advance(connection, rows, group[0].position, page.events[-1]):
+                raise _Overtaken
+            parked = [self._fold(connection, follower, page) for follower in group]
+        for follower, count in zip(group, parked, strict=True):
+            follower.succeeded(follower.build.at(page.events[-1]), count)
+
+    def _fold(self, connection: Connection, follower: Follower, page: Page) -> int:
+        try:
+            if follower.attempts >= ATTEMPTS:
+                return fold_or_park(connection, follower.build, page, self._now)
+            fold(connection, follower.build, page)
+        except Exception as error:
+            raise _FoldFailed(follower, error) from error
+        return 0
+
+    def _now(self) -> int:
+        return micros(self._clock())
+
+    def _note_goal(self, follower: Follower) -> None:
+        follower.caught_up = follower.caught_up or follower.position >= self._goal
+
+    def _refuse_other_log(self, follower: Follower) -> None:
+        """Begin again if the view was built from another log than this: a backup, another file."""
+        row = follower.build.row
+        here = self._source.read_log(row.position - 1, 1) if row.position else ()
+        marks = [tracking.mark_of(event) for event in here if event.position == row.position]
+        if row.position and marks != [row.mark]:
+            log.warning("view is not of this log; building it anew", projection=follower.name)
+            builds.reset(self._store, follower.projection)
+            follower.load(self._store)
+
+    def _drop_others(self) -> None:
+        projections = [follower.projection for follower in self.followers]
+        for name in builds.drop_others(self._store, projections):
+            log.info("dropped a view that this code does not know", view=name)
+
+
+def _set_apart(failure: _FoldFailed) -> bool:
+    """Note a failure; returns whether trying again at once makes sense."""
+    follower, error = failure.follower, failure.error
+    by_store = isinstance(error, STORE_FAULTS)
+    if by_store and follower.fault is None:
+        log.error("projection stalled", projection=follower.name, error=describe(error))
+    follower.failed(describe(error) if by_store else None)
+    return not by_store

@@ -1,0 +1,82 @@
+"""The database of the views: who may read it, who writes it, and nothing about what is in it."""
+
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+
+from sqlalchemy import URL, Connection, Engine, event
+
+from projections import dialect
+
+_NAMES = "names"
+
+
+class ViewStore:
+    """Connections to the views, for any number of threads; one of them writes at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._turn = threading.Lock()
+        event.listen(engine, "before_cursor_execute", _with_other_names, retval=True)
+
+    @classmethod
+    def open(cls, url: URL | str) -> Self:
+        """Open the database of the views, and make it if there is none."""
+        return cls(dialect.open_engine(url))
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection whose reads all see one state of the views. Leave it soon."""
+        with self.engine.connect() as connection:
+            yield connection.execution_options(**dialect.snapshot_options(connection))
+
+    @contextmanager
+    def writing(self, names: Mapping[str, str] | None = None) -> Iterator[Connection]:
+        """A connection in a transaction: committed on leaving, undone by an exception.
+
+        Args:
+            names: under which other names the tables and indexes of some projections are meant.
+        """
+        with self._turn, self.engine.connect() as connection:
+            options: dict[str, Any] = {dialect.WRITES: True}
+            if names:
+                options[_NAMES] = (_words(names), names)
+            connection.execution_options(**options)
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self.engine.dispose()
+
+
+def with_plain_names(connection: Connection) -> None:
+    """From here on, names in statements on this connection mean what they say."""
+    connection.execution_options(**{_NAMES: None})
+
+
+def _words(names: Mapping[str, str]) -> re.Pattern[str]:
+    return re.compile(r"\b(?:{})\b".format("|".join(map(re.escape, names))))
+
+
+def _with_other_names(
+    connection: Connection,
+    _cursor: Any,
+    statement: str,
+    parameters: Any,
+    _context: Any,
+    _many: bool,
+) -> tuple[str, Any]:
+    """Put the other names into a statement. Values are bound, so only names can be meant."""
+    chosen = connection.get_execution_options().get(_NAMES)
+    if chosen is None:
+        return statement, parameters
+    words, names = chosen
+
+    def other(match: re.Match[str]) -> str:
+        name: str = names[match[0]]
+        return name
+
+    return words.sub(other, statement), parameters
