@@ -1,6 +1,7 @@
 """Who is asking: API keys, roles, workspaces. Nobody else reads a credential."""
 
 import hmac
+import ipaddress
 import re
 import secrets
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from aiohttp import web
+from yarl import URL
 
 from ledger.access import ANY_WORKSPACE, Role
 from ledger.event import Actor
@@ -16,7 +18,8 @@ from server.errors import Forbidden, InvalidRequest, Unauthorized
 
 DEFAULT_WORKSPACE: Final = "default"
 _KEY_PREFIX = "elk_"
-_WORKSPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+WORKSPACE_PATTERN: Final = "[A-Za-z0-9_.-]{1,64}"
+_WORKSPACE = re.compile(rf"{WORKSPACE_PATTERN}\Z")
 
 
 class Permission(IntEnum):
@@ -48,17 +51,27 @@ class Key(NamedTuple):
 
 
 class Principal(NamedTuple):
-    """Who is asking, in which workspace, and what they may do there."""
+    """Who is asking, in which workspace, and what they may do there.
+
+    `everywhere` tells whether they could have asked in any other workspace as well.
+    """
 
     actor: Actor
     workspace: str
     permission: Permission
+    everywhere: bool = False
 
     def require(self, permission: Permission) -> None:
         """Raises Forbidden unless the role goes so far."""
         if self.permission < permission:
             message = f"this needs the permission {permission.name.lower()}, which the key's role lacks"
             raise Forbidden(message, permission=permission.name.lower())
+
+
+NOBODY: Final = Principal(
+    Actor(type="user", id="anonymous", auth="none"), DEFAULT_WORKSPACE, Permission.READ
+)
+"""Who asks a public route."""
 
 
 def new_secret() -> str:
@@ -103,11 +116,14 @@ class Keyring:
             message = "X-Workspace-ID: a workspace is 1 to 64 letters, digits, '.', '_' or '-'"
             raise InvalidRequest(message)
         if self.is_empty:
+            _require_loopback(request)
             actor = Actor(type="user", id="loopback", auth="loopback")
-            return Principal(actor, wanted or DEFAULT_WORKSPACE, Permission.ADMINISTER)
+            workspace = wanted or DEFAULT_WORKSPACE
+            return Principal(actor, workspace, Permission.ADMINISTER, everywhere=True)
         key = self._find(_secret_of(request))
         actor = Actor(type=_actor_type(key), id=key.id, auth="api_key", name=key.name)
-        return Principal(actor, _workspace_of(key, wanted), PERMITTED[key.role])
+        everywhere = key.workspace == ANY_WORKSPACE
+        return Principal(actor, _workspace_of(key, wanted), PERMITTED[key.role], everywhere)
 
     def _find(self, secret: str) -> Key:
         digest = digest_of_secret(secret)
@@ -116,6 +132,27 @@ class Keyring:
             message = "the API key is unknown or revoked" if secret else "an API key is needed: X-API-Key or Authorization: Bearer"
             raise Unauthorized(message)
         return key
+
+
+def _require_loopback(request: web.Request) -> None:
+    """Refuse what a web page made a browser on this machine send (a foreign Host or Origin)."""
+    origin = request.headers.get("Origin")
+    hosts = [request.host, URL(origin).authority] if origin else [request.host]
+    for host in hosts:
+        name = host.rpartition(":")[0] if host.count(":") == 1 else host.split("]")[0].strip("[")
+        if not is_loopback(name or host):
+            message = f"without API keys only this machine is served, not {host!r}; make a key first"
+            raise Forbidden(message)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reachable from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _secret_of(request: web.Request) -> str:

@@ -1,7 +1,7 @@
 """A route as data: what it takes, what it gives, who may use it. OpenAPI is made of the same."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ledger.ids import new_id, trace_id_of
-from ledger.clock import utc_now
+from ledger.ids import trace_id_of
 from ledger.strict_json import InvalidJson, decode, encode
 from ledger.writer import Caller
-from server.auth import Permission, Principal
+from server.auth import NOBODY, Permission, Principal
 from server.errors import InvalidRequest, PayloadTooLarge
 from server.services import SERVICES, Services
 
@@ -108,6 +107,8 @@ class Route:
         many: whether the answer is a page (`page`), a plain `list`, or `one` object.
         lenient_query: parameters beyond `query` go to the handler, which refuses what it must.
         raw_body: the handler reads the body itself (NDJSON, arrays).
+        public: whether it is served to anybody who reaches the address.
+        media: the content type of the answer.
     """
 
     method: str
@@ -125,11 +126,12 @@ class Route:
     raw_body: bool = False
     public: bool = False
     media: str = "application/json"
-    parameters: Mapping[str, str] = field(default_factory=dict)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Authenticate, read, call the handler."""
         services = request.app[SERVICES]
+        if self.public:
+            return await self.handle(Call(request, services, NOBODY, None, None))
         principal = services.keyring.authenticate(request)
         services.limiter.admit(principal)
         principal.require(self.needs)
@@ -223,11 +225,6 @@ def page(items: Any, meta: Mapping[str, Any]) -> Answer:
 def nothing() -> Answer:
     """204: done, and nothing to say."""
     return web.Response(status=HTTPStatus.NO_CONTENT)
-
-
-def request_id() -> str:
-    """An id for a request that brought none."""
-    return new_id(utc_now())
 
 
 def check_event_size(size: int, most: int) -> None:

@@ -1,6 +1,5 @@
 """Settings: `LEDGER_*` variables, read once, here and nowhere else."""
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -81,16 +80,6 @@ class Settings(BaseModel):
         """How long an approval waits; None is for ever."""
         seconds = self.approval_ttl_seconds
         return None if seconds is None else timedelta(seconds=seconds)
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether nobody but this machine can reach the address."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
 
 
 def _price(price: Any) -> Any:

@@ -61,8 +61,8 @@ async def stream(call: Call) -> Answer:
     if after is None:
         end = await _end_of(services, id_)
         if end is not None:
-            return await _send(call, _once(frames_of([end], end.version - 1).bytes))
-    return await _send(call, _follow(services, id_, after or 0))
+            return await send(call, _once(frames_of([end], end.version - 1).bytes))
+    return await send(call, _follow(services, id_, after or 0))
 
 
 async def replay(call: Call) -> Answer:
@@ -72,8 +72,8 @@ async def replay(call: Call) -> Answer:
     last = await services.read(lambda: services.ledger.last_version(id_))
     until = min(last, query.until or last)
     if query.speed:
-        return await _send(call, _paced(services, id_, query.starting_after, until, query.speed))
-    return await _send(call, _recorded(services, id_, query.starting_after, until))
+        return await send(call, _paced(services, id_, query.starting_after, until, query.speed))
+    return await send(call, _recorded(services, id_, query.starting_after, until))
 
 
 async def _first_event(call: Call, id_: str) -> None:
@@ -93,16 +93,21 @@ async def _end_of(services: Services, id_: str) -> Recorded | None:
 
 def _cursor(call: Call) -> int | None:
     """Where the reader is: Last-Event-ID (a browser that reconnects) before the query."""
-    header = call.request.headers.get("Last-Event-ID")
-    if header:
-        if not (header.isascii() and header.isdigit() and len(header) <= 18):
-            message = f"Last-Event-ID: {header!r} is not a sequence number"
-            raise InvalidRequest(message)
-        return int(header)
-    if call.query.starting_after is not None:
-        after: int = call.query.starting_after
-        return after
-    return 0 if call.query.replay else None
+    after = cursor_of(call.request)
+    if after is None:
+        after = call.query.starting_after
+    return 0 if after is None and call.query.replay else after
+
+
+def cursor_of(request: web.Request) -> int | None:
+    """The id of the last frame that a reader who reconnects has seen."""
+    header = request.headers.get("Last-Event-ID")
+    if not header:
+        return None
+    if not (header.isascii() and header.isdigit() and len(header) <= 18):
+        message = f"Last-Event-ID: {header!r} is not a number"
+        raise InvalidRequest(message)
+    return int(header)
 
 
 async def _once(frame: bytes) -> AsyncIterator[bytes]:
@@ -172,7 +177,7 @@ def _seconds(first: datetime, then: datetime) -> float:
     return (then - first).total_seconds()
 
 
-async def _send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
+async def send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
     """Send chunks as they come. A reader that leaves, or takes nothing for a minute, is let go."""
     response = web.StreamResponse(status=HTTPStatus.OK, headers=_HEADERS)
     await response.prepare(call.request)

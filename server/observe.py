@@ -1,0 +1,39 @@
+"""The outermost layer: every request gets an id, is measured, and is logged when it fails."""
+
+import re
+import secrets
+from http import HTTPStatus
+from time import perf_counter
+
+import structlog
+from aiohttp import web
+
+from server.errors import Handler
+from server.services import SERVICES
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
+
+log = structlog.get_logger()
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Name the request, time it, count it under its route."""
+    given = request.headers.get("X-Request-Id", "")
+    request["id"] = given if _ID.match(given) else secrets.token_hex(8)
+    began = perf_counter()
+    status = 0
+    try:
+        response = await handler(request)
+        status = response.status
+        if not response.prepared:
+            response.headers["X-Request-Id"] = request["id"]
+        return response
+    finally:
+        seconds = perf_counter() - began
+        resource = request.match_info.route.resource
+        route = "unknown" if resource is None else resource.canonical
+        meter = request.app[SERVICES].metrics.requests
+        meter.labels(request.method, route, str(status or "left")).observe(seconds)
+        level = log.error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.debug
+        level("request", id=request["id"], method=request.method, path=request.path, status=status, seconds=round(seconds, 6))

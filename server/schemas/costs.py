@@ -1,0 +1,51 @@
+"""Costs on the wire. A cost is a number for published clients and an exact decimal text beside."""
+
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.route import Query
+
+
+class PeriodQuery(Query):
+    """A period of whole days in UTC, both ends included."""
+
+    from_: date | None = Field(None, alias="from", description="The first day, as YYYY-MM-DD.")
+    to: date | None = Field(None, description="The last day, as YYYY-MM-DD.")
+
+
+class DailyCost(BaseModel):
+    """The totals of one day in UTC."""
+
+    date: str
+    cost: float
+    cost_usd: str
+    executions: int
+    tokens: int
+    unpriced_tokens: int
+
+
+class CostSummary(BaseModel):
+    """The totals of a period. Tokens without a known price are counted apart, never as free."""
+
+    total_cost: float
+    total_cost_usd: str
+    total_executions: int
+    total_tokens: int
+    unpriced_tokens: int
+    daily_costs: list[DailyCost]
+
+
+class CostRow(BaseModel):
+    """The totals of one group; the group's values stand beside, each under its name."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": True})
+
+    executions: int
+    cost: float
+    cost_usd: str
+    total_tokens: int
+    unpriced_tokens: int
+
+    __pydantic_extra__: dict[str, Any]

@@ -1,0 +1,223 @@
+"""Executions on the wire."""
+
+from typing import Any
+
+from pydantic import AliasChoices, BaseModel, Field
+
+from ledger.events import Cause, Mode
+from ledger.fields import Name, Number, Time, Word
+from ledger.frames import AnyFrame, UsageReport
+from ledger.score_config import DataType
+from ledger.status import Status
+from server.route import Body, LenientBody, Query
+
+Json = dict[str, Any]
+
+
+class ExecuteBody(LenientBody):
+    """Ask for a run. Asynchronous when `sync` is false or `async_mode` is true."""
+
+    input: Json = Field(description="What the agent gets; must satisfy the version's input schema.")
+    session_id: Word | None = None
+    version_id: Word | None = None
+    metadata: Json | None = None
+    user_id: Word | None = None
+    parent_execution_id: Word | None = None
+    sync: bool | None = None
+    async_mode: bool | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the answer waits for the run to end or to pause."""
+        return self.sync is not False and self.async_mode is not True
+
+
+class CreateBody(Body):
+    """Announce a run that the caller records. The agent by id or by name, one of the two."""
+
+    input: Json = Field(default_factory=dict)
+    agent_id: Word | None = None
+    agent: Name | None = Field(None, description="A name; registered on its first use.")
+    session_id: Word | None = None
+    version_id: Word | None = None
+    metadata: Json | None = None
+    user_id: Word | None = None
+    parent_execution_id: Word | None = None
+    created_at: Time | None = Field(None, description="When it happened, if not now.")
+
+
+class StartBody(Body):
+    """Begin work."""
+
+    worker: Name | None = Field(None, description="Who works on it; by default the caller.")
+    at: Time | None = None
+
+
+class ApprovalBody(Body):
+    """Ask for approval of what is shown."""
+
+    checkpoint_name: Name = Field(validation_alias=AliasChoices("checkpoint_name", "checkpoint"))
+    payload: Json = Field(default_factory=dict, description="What the human is shown, exactly.")
+    expires_at: Time | None = None
+
+
+class CompleteBody(Body):
+    """Finish with an output."""
+
+    output: Json = Field(default_factory=dict)
+    at: Time | None = None
+
+
+class FailBody(Body):
+    """End by an error."""
+
+    error: str = Field(max_length=10_000)
+    error_code: Cause = "error"
+    error_type: Word | None = None
+    trace: str | None = Field(None, max_length=100_000, description="For the audit only.")
+    at: Time | None = None
+
+
+class AnnotateBody(Body):
+    """Add or change metadata after the fact."""
+
+    metadata: Json
+
+
+class ReasonBody(LenientBody):
+    """Why."""
+
+    reason: str | None = Field(None, max_length=10_000)
+
+
+class CancelBody(ReasonBody):
+    """Stop a run. `confirm` is for whoever works on it: it has stopped."""
+
+    confirm: bool = False
+
+
+class ScoreFacts(BaseModel):
+    """A judgement of a whole run."""
+
+    name: Name
+    value: Number | None = None
+    string_value: str | None = Field(None, max_length=10_000)
+    data_type: DataType = "numeric"
+    source: Word = "api"
+    comment: str | None = Field(None, max_length=10_000)
+
+
+class RunBody(CreateBody):
+    """A whole run: how it began, what it streamed, how it ended, what it was worth."""
+
+    frames: list[AnyFrame] = Field(default_factory=list)
+    usage: list[UsageReport] = Field(default_factory=list)
+    scores: list[ScoreFacts] = Field(default_factory=list)
+    output: Json | None = None
+    error: str | None = Field(None, max_length=10_000)
+    error_code: Cause = "error"
+    started_at: Time | None = None
+    completed_at: Time | None = None
+    idempotency_key: Name | None = Field(
+        None, description="The same key records once; without one, the same line does."
+    )
+
+
+class OneQuery(Query):
+    """An execution as it was."""
+
+    at: int | None = Field(None, ge=1, le=2**53, description="As it was after this event.")
+
+
+class EventsQuery(Query):
+    """Which part of a history."""
+
+    after: int = Field(0, ge=0, le=2**53, description="The events after this sequence or position.")
+    limit: int = Field(100, description="At most so many, 1 to 1000.")
+    type: Word | None = Field(None, description="Only events of these types, by commas.")
+
+
+class Recorded(BaseModel):
+    """It is durable."""
+
+    id: str
+    execution_id: str
+    version: int
+    position: int
+    repeated: bool
+    approval_id: str | None = None
+
+
+class Actor(BaseModel):
+    """Who, as the credentials said."""
+
+    type: str
+    id: str
+    auth: str
+    name: str | None = None
+
+
+class AuditEvent(BaseModel):
+    """One recorded event."""
+
+    sequence: int
+    type: str
+    at: str
+    actor: Actor
+    data: Json
+    position: int
+    trace_id: str | None
+    schema_: int = Field(alias="schema")
+    id: str
+    aggregate_id: str
+    topic: str
+    request_id: str | None = None
+
+
+class TokenUsage(BaseModel):
+    """Prompt includes cached, completion includes reasoning."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    cached_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class Execution(BaseModel):
+    """One run of an agent."""
+
+    id: str
+    execution_id: str
+    agent_id: str
+    agent_name: str
+    agent_version_id: str
+    workspace_id: str
+    user_id: str
+    session_id: str
+    parent_execution_id: str | None
+    root_execution_id: str | None
+    status: Status
+    is_terminal: bool
+    mode: Mode
+    input: Json | None = None
+    metadata: Json | None = None
+    output: Json | None = None
+    error: str
+    error_code: str
+    token_usage: TokenUsage
+    total_tokens: int
+    cost: float | None
+    cost_usd: str | None
+    inclusive_cost_usd: str | None = None
+    unpriced_tokens: int
+    duration_ms: int | None
+    trace_id: str
+    version: int
+    approval_expires_at: str | None
+    children: "list[Execution] | None" = None
+    created_at: str
+    started_at: str | None
+    completed_at: str | None
+    updated_at: str
