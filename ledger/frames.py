@@ -23,7 +23,7 @@ class SentFrame(BaseModel):
         """The frame as it is recorded and shown."""
         facts = {
             "occurred_at" if name == "at" else name: fact
-            for name, fact in self
+            for name, fact in self.__dict__.items()
             if name != "type" and fact is not None
         }
         return EncodedFrame(self.EVENT, encode(facts))
