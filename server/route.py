@@ -109,6 +109,7 @@ class Route:
         raw_body: the handler reads the body itself (NDJSON, arrays).
         public: whether it is served to anybody who reaches the address.
         media: the content type of the answer.
+        other_media: content types that a caller may ask for instead, with Accept.
     """
 
     method: str
@@ -126,6 +127,7 @@ class Route:
     raw_body: bool = False
     public: bool = False
     media: str = "application/json"
+    other_media: tuple[str, ...] = ()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Authenticate, read, call the handler."""
