@@ -9,13 +9,13 @@ from typing import Final
 
 import structlog
 from aiohttp import web
+from projections.catalog import ALL
+from projections.keys import active_keys
 
 from ledger.application import Ledger
 from ledger.mapper import Recorded
 from ledger.unit import Policy
-from projections.catalog import ALL
 from projections.catch_up import CatchUp
-from projections.keys import active_keys
 from projections.store import ViewStore
 from server.agents import AgentSet
 from server.api.catalog import ROUTES
@@ -39,9 +39,7 @@ def build_app(
     settings: Settings, *, agents: AgentSet | None = None, worker: bool = True
 ) -> web.Application:
     """The whole server as an aiohttp application; it opens its files when it starts."""
-    app = web.Application(
-        middlewares=[observe, problems], client_max_size=settings.max_body_bytes
-    )
+    app = web.Application(middlewares=[observe, problems], client_max_size=settings.max_body_bytes)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, route.serve)
 

@@ -64,7 +64,9 @@ class Principal(NamedTuple):
     def require(self, permission: Permission) -> None:
         """Raises Forbidden unless the role goes so far."""
         if self.permission < permission:
-            message = f"this needs the permission {permission.name.lower()}, which the key's role lacks"
+            message = (
+                f"this needs the permission {permission.name.lower()}, which the key's role lacks"
+            )
             raise Forbidden(message, permission=permission.name.lower())
 
 
@@ -129,7 +131,11 @@ class Keyring:
         digest = digest_of_secret(secret)
         key = self._by_digest.get(digest)
         if key is None or not hmac.compare_digest(key.digest, digest):
-            message = "the API key is unknown or revoked" if secret else "an API key is needed: X-API-Key or Authorization: Bearer"
+            message = (
+                "the API key is unknown or revoked"
+                if secret
+                else "an API key is needed: X-API-Key or Authorization: Bearer"
+            )
             raise Unauthorized(message)
         return key
 
@@ -141,7 +147,9 @@ def _require_loopback(request: web.Request) -> None:
     for host in hosts:
         name = host.rpartition(":")[0] if host.count(":") == 1 else host.split("]")[0].strip("[")
         if not is_loopback(name or host):
-            message = f"without API keys only this machine is served, not {host!r}; make a key first"
+            message = (
+                f"without API keys only this machine is served, not {host!r}; make a key first"
+            )
             raise Forbidden(message)
 
 

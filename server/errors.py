@@ -105,7 +105,9 @@ def problem_of(error: Exception, instance: str) -> web.Response:
     status = status_of(error)
     if status is None:
         log.exception("request failed", path=instance)
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "internal error", instance=instance)
+        return problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "internal error", instance=instance
+        )
     code = getattr(error, "code", "refused")
     details = getattr(error, "details", {})
     headers = {}

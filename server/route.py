@@ -18,6 +18,7 @@ from server.services import SERVICES, Services
 
 M = TypeVar("M", bound=BaseModel)
 _LONGEST_KEY = 255
+_MOST_DIGITS = 18
 
 
 class Body(BaseModel):
@@ -205,17 +206,27 @@ def _expected_version(if_match: str | None) -> int | None:
     if if_match is None or if_match == "*":
         return None
     text = if_match.strip().removeprefix("W/").strip('"').removeprefix("v")
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
+    version = to_sequence(text)
+    if version is None:
         message = f'If-Match: {if_match!r} is not of the form "vN"'
         raise InvalidRequest(message)
-    return int(text)
+    return version
+
+
+def to_sequence(text: str) -> int | None:
+    """A sequence number or version written in digits; None when it is none."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else None
 
 
 def one(value: Any, *, status: HTTPStatus = HTTPStatus.OK, version: int | None = None) -> Answer:
     """One object, in the envelope of the contract; `version` becomes the ETag."""
     headers = {} if version is None else {"ETag": f'"v{version}"'}
     return web.Response(
-        status=status, body=encode({"data": value}), content_type="application/json", headers=headers
+        status=status,
+        body=encode({"data": value}),
+        content_type="application/json",
+        headers=headers,
     )
 
 

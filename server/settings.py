@@ -25,23 +25,94 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="Address to listen on. Without any API key only a loopback address is accepted.")
+    host: str = Field(
+        "127.0.0.1",
+        description=(
+            "Address to listen on. Without any API key only a loopback address is accepted."
+        ),
+    )
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    database: str = Field("sqlite:///execution-ledger.db", description="Where the ledger is kept: `sqlite:///PATH`. The read models go beside it, in `PATH` with `.views.db`.")
-    durability: Literal["full", "normal"] = Field("full", description="`full`: what was acknowledged survives a power cut. `normal`: it survives the end of the process only.")
-    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Largest request body, in bytes; a larger one is refused with 413.")
-    max_payload_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest single event, in bytes; a larger one is refused with 413.")
-    max_requests_per_second: float = Field(0, ge=0, description="Requests per second that one API key may make, in bursts of twice as many; more is 429. 0 is no limit.")
-    heartbeat_seconds: float = Field(15, gt=0, description="How often an idle stream sends a comment, in seconds.")
-    wait_seconds: float = Field(25, ge=0, le=28, description="How long a blocking execute waits for the end, in seconds. Published clients give up after 30.")
-    read_your_writes_seconds: float = Field(5, ge=0, description="How long a query waits for the read models to reach what was recorded before it, in seconds.")
-    shutdown_seconds: float = Field(10, ge=0, description="How long open requests may take to finish on shutdown, in seconds.")
-    approval_ttl_seconds: float | None = Field(None, gt=0, description="How long an approval waits for a decision when its request does not say, in seconds; empty is for ever.")
-    worker_slots: int = Field(8, ge=1, le=1024, description="How many executions the in-process worker works on at once.")
-    most_attempts: int = Field(3, ge=1, description="How often an execution is taken up before a lost worker fails it.")
-    prices: dict[str, Price] = Field(default_factory=dict, description='Prices in US dollars per million tokens: JSON, `{"MODEL": {"input": "2.50", "output": "10", "cached_input": "1.25"}}`. A model without one has unknown cost.')
+    database: str = Field(
+        "sqlite:///execution-ledger.db",
+        description=(
+            "Where the ledger is kept: `sqlite:///PATH`. The read models go beside it,"
+            " in `PATH` with `.views.db`."
+        ),
+    )
+    durability: Literal["full", "normal"] = Field(
+        "full",
+        description=(
+            "`full`: what was acknowledged survives a power cut. `normal`: it survives"
+            " the end of the process only."
+        ),
+    )
+    max_body_bytes: int = Field(
+        16 * 1024 * 1024,
+        ge=1024,
+        description="Largest request body, in bytes; a larger one is refused with 413.",
+    )
+    max_payload_bytes: int = Field(
+        4 * 1024 * 1024,
+        ge=1024,
+        description="Largest single event, in bytes; a larger one is refused with 413.",
+    )
+    max_requests_per_second: float = Field(
+        0,
+        ge=0,
+        description=(
+            "Requests per second that one API key may make, in bursts of twice as "
+            "many; more is 429. 0 is no limit."
+        ),
+    )
+    heartbeat_seconds: float = Field(
+        15, gt=0, description="How often an idle stream sends a comment, in seconds."
+    )
+    wait_seconds: float = Field(
+        25,
+        ge=0,
+        le=28,
+        description=(
+            "How long a blocking execute waits for the end, in seconds. Published "
+            "clients give up after 30."
+        ),
+    )
+    read_your_writes_seconds: float = Field(
+        5,
+        ge=0,
+        description=(
+            "How long a query waits for the read models to reach what was recorded "
+            "before it, in seconds."
+        ),
+    )
+    shutdown_seconds: float = Field(
+        10, ge=0, description="How long open requests may take to finish on shutdown, in seconds."
+    )
+    approval_ttl_seconds: float | None = Field(
+        None,
+        gt=0,
+        description=(
+            "How long an approval waits for a decision when its request does not say, "
+            "in seconds; empty is for ever."
+        ),
+    )
+    worker_slots: int = Field(
+        8, ge=1, le=1024, description="How many executions the in-process worker works on at once."
+    )
+    most_attempts: int = Field(
+        3, ge=1, description="How often an execution is taken up before a lost worker fails it."
+    )
+    prices: dict[str, Price] = Field(
+        default_factory=dict,
+        description=(
+            'Prices in US dollars per million tokens: JSON, `{"MODEL": {"input": '
+            '"2.50", "output": "10", "cached_input": "1.25"}}`. A model without one '
+            "has unknown cost."
+        ),
+    )
     log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe level that is written.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe level that is written."
+    )
 
     @field_validator("prices", mode="before")
     @classmethod
@@ -85,7 +156,11 @@ class Settings(BaseModel):
 def _price(price: Any) -> Any:
     if not isinstance(price, dict):
         return price
-    amounts = {name: Decimal(str(amount)) for name, amount in price.items() if name not in ("source", "effective")}
+    amounts = {
+        name: Decimal(str(amount))
+        for name, amount in price.items()
+        if name not in ("source", "effective")
+    }
     return {"source": "settings", **price, **amounts}
 
 

@@ -55,7 +55,13 @@ def _json(body: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Answer:
 
 def _route(path: str, handle: Handle, summary: str, **more: Any) -> Route:
     return Route(
-        method="GET", path=path, handle=handle, summary=summary, tag="operations", public=True, **more
+        method="GET",
+        path=path,
+        handle=handle,
+        summary=summary,
+        tag="operations",
+        public=True,
+        **more,
     )
 
 

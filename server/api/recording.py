@@ -75,9 +75,7 @@ async def complete(call: Call) -> Answer:
 async def fail(call: Call) -> Answer:
     """End by an error."""
     body = call.body
-    command = c.Fail(
-        _id(call), body.error, body.error_code, body.error_type, body.trace, body.at
-    )
+    command = c.Fail(_id(call), body.error, body.error_code, body.error_type, body.trace, body.at)
     return await _record(call, command)
 
 
@@ -120,9 +118,7 @@ async def _verdict(call: Call, number: int, line: bytes) -> dict[str, Any]:
     return {"line": number, **_told(receipt)}
 
 
-async def _record_run(
-    call: Call, value: Any, where: str, caller: Caller, size: int
-) -> Receipt:
+async def _record_run(call: Call, value: Any, where: str, caller: Caller, size: int) -> Receipt:
     body = read_model(s.RunBody, value, where)
     if body.output is not None and body.error is not None:
         message = "output and error: a run ends with one of them"

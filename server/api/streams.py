@@ -13,8 +13,7 @@ from ledger.errors import NotFound
 from ledger.mapper import Recorded
 from server.errors import InvalidRequest
 from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of, frames_of
-from server.live import Channel
-from server.route import Answer, Call, Query, Route
+from server.route import Answer, Call, Query, Route, to_sequence
 from server.services import Services
 
 _EVENTS_PER_READ = 2_000
@@ -33,13 +32,17 @@ class StreamQuery(Query):
     starting_after: int | None = Field(
         None, ge=0, le=2**53, description="Send the frames after this sequence."
     )
-    replay: bool = Field(False, description="Send every frame from the first, also of a finished run.")
+    replay: bool = Field(
+        False, description="Send every frame from the first, also of a finished run."
+    )
 
 
 class ReplayQuery(Query):
     """Which part of a run is replayed, and how fast."""
 
-    starting_after: int = Field(0, ge=0, le=2**53, description="Send the frames after this sequence.")
+    starting_after: int = Field(
+        0, ge=0, le=2**53, description="Send the frames after this sequence."
+    )
     until: int | None = Field(None, ge=1, le=2**53, description="End after this sequence.")
     speed: float = Field(
         0,
@@ -104,10 +107,11 @@ def cursor_of(request: web.Request) -> int | None:
     header = request.headers.get("Last-Event-ID")
     if not header:
         return None
-    if not (header.isascii() and header.isdigit() and len(header) <= 18):
+    sequence = to_sequence(header)
+    if sequence is None:
         message = f"Last-Event-ID: {header!r} is not a number"
         raise InvalidRequest(message)
-    return int(header)
+    return sequence
 
 
 async def _once(frame: bytes) -> AsyncIterator[bytes]:

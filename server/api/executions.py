@@ -1,0 +1,158 @@
+"""Executions: ask for one, find it, look at it, stop it, decide on it."""
+
+from asyncio import get_running_loop
+from http import HTTPStatus
+from typing import Any
+
+from projections.filters import parse_filters
+
+from ledger import commands as c
+from ledger.errors import NotFound
+from ledger.events import ApprovalRequested
+from ledger.writer import Receipt
+from projections import approvals, executions
+from server.frames import ENDINGS
+from server.route import Answer, Call, one, page
+from server.schemas import executions as s
+from server.services import Services
+
+_MOST_IN_TREE = 1_000
+_PAUSES = ENDINGS | {ApprovalRequested.TOPIC}
+_PATH = "/api/v1/executions/{execution_id}"
+
+
+async def execute(call: Call) -> Answer:
+    """Ask for a run of an agent. Answers at once, or when it ends or pauses, or after 25 s."""
+    return await begin(call, call.body)
+
+
+async def begin(call: Call, body: s.ExecuteBody) -> Answer:
+    """Create an execution that a worker will take up."""
+    command = c.CreateExecution(
+        mode="execute",
+        input=body.input,
+        agent_id=call.path("agent_id"),
+        version_id=body.version_id or None,
+        metadata=body.metadata or {},
+        session_id=body.session_id or "",
+        user_id=body.user_id or "",
+        parent_execution_id=body.parent_execution_id or None,
+        trace_id=call.trace_id,
+    )
+    receipt = await call.services.record(command, await call.caller(), call.size())
+    if body.waits:
+        await _settled(call.services, receipt.id, call.services.settings.wait_seconds)
+        receipt = receipt._replace(repeated=False)
+    return await answer(call, receipt, status=HTTPStatus.CREATED)
+
+
+async def _settled(services: Services, id_: str, seconds: float) -> None:
+    """Wait until an execution ended or waits for a human; at most so long."""
+    clock = get_running_loop().time
+    deadline = clock() + seconds
+    with services.hub.join(id_) as channel:
+        while not services.hub.closing:
+            facts = await services.read(lambda: services.ledger.read_facts(id_))
+            moves = [fact for fact in facts if "status" in fact.facts]
+            if moves[-1].topic in _PAUSES or clock() >= deadline:
+                return
+            await channel.went_on(facts[-1].version, deadline - clock())
+
+
+async def answer(call: Call, receipt: Receipt, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    """The execution a command was about; for a repeated request as it was then."""
+    if receipt.repeated:
+        shown = await _as_it_was(call, receipt.id, receipt.version)
+    else:
+        shown = await call.services.query(
+            lambda connection: executions.get_execution(connection, call.workspace, receipt.id)
+        )
+    return one(shown, status=status, version=shown["version"])
+
+
+async def _as_it_was(call: Call, id_: str, version: int) -> dict[str, Any]:
+    """The execution after one of its events, folded from the log."""
+    ledger = call.services.ledger
+
+    def read() -> dict[str, Any]:
+        facts = ledger.read_facts(id_, version)
+        if not facts or facts[0].envelope["workspace"] != call.workspace:
+            raise NotFound("execution", id_)
+        last = ledger.read_execution(id_, version - 1, 1, version)
+        if not last:
+            raise NotFound("execution", f"{id_}?at={version}")
+        return executions.as_of([*facts, *last] if facts[-1] != last[0] else facts)
+
+    return await call.services.read(read)
+
+
+async def list_(call: Call) -> Answer:
+    """Executions, newest first, by any of the filters."""
+    wanted = parse_filters(call.request.query.items())
+    found = await call.services.query(
+        lambda connection: executions.list_executions(connection, call.workspace, wanted)
+    )
+    return page(found.items, found.meta)
+
+
+async def show(call: Call) -> Answer:
+    """One execution; with `at`, as it was after that event."""
+    id_ = call.path("execution_id")
+    if call.query.at is not None:
+        shown = await _as_it_was(call, id_, call.query.at)
+    else:
+        shown = await call.services.query(
+            lambda connection: executions.get_execution(connection, call.workspace, id_)
+        )
+    return one(shown, version=shown["version"])
+
+
+async def tree(call: Call) -> Answer:
+    """One execution with its children, and theirs."""
+    id_ = call.path("execution_id")
+    shown = await call.services.query(
+        lambda connection: executions.tree(connection, call.workspace, id_, _MOST_IN_TREE)
+    )
+    return one(shown, version=shown["version"])
+
+
+async def cancel(call: Call) -> Answer:
+    """Stop it. A finished run is returned unchanged."""
+    command = c.Cancel(call.path("execution_id"), call.body.reason, call.body.confirm)
+    return await answer(call, await call.services.record(command, await call.caller()))
+
+
+async def approve(call: Call) -> Answer:
+    """Say yes to whatever the run waits for."""
+    return await _decide(call, approve=True)
+
+
+async def deny(call: Call) -> Answer:
+    """Say no to whatever the run waits for."""
+    return await _decide(call, approve=False)
+
+
+async def _decide(call: Call, *, approve: bool) -> Answer:
+    command = c.Decide(call.path("execution_id"), approve, call.body.reason)
+    return await answer(call, await call.services.record(command, await call.caller()))
+
+
+async def inbox(call: Call) -> Answer:
+    """Executions that wait for a human."""
+    parameters = [*call.request.query.items(), ("status", "awaiting_approval")]
+    wanted = parse_filters(parameters)
+    found = await call.services.query(
+        lambda connection: executions.list_executions(connection, call.workspace, wanted)
+    )
+    return page(found.items, found.meta)
+
+
+async def pending_approval(call: Call) -> Answer:
+    """What the run waits for."""
+    id_ = call.path("execution_id")
+    found = await call.services.query(
+        lambda connection: approvals.pending_of(connection, call.workspace, id_)
+    )
+    if found is None:
+        raise NotFound("pending approval of execution", id_)
+    return one(found)
