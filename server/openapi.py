@@ -1,0 +1,303 @@
+"""The OpenAPI 3.1 document, made of the same routes that serve the requests."""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from server.auth import Permission
+from server.route import Body, LenientBody, Route
+from server.schemas.errors import Problem
+from server.schemas.paging import PageMeta
+
+Json = dict[str, Any]
+Mode = Literal["validation", "serialization"]
+_REF = "#/components/schemas/{model}"
+_VARIABLE = re.compile(r"\{(\w+)(?::[^}]*)?\}")
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+_DESCRIPTION: Final = """\
+The flight recorder for AI agents: every run is an event log that you can watch live, replay, audit \
+and account for.
+
+One object comes as `{"data": {…}}`, a list as `{"data": […], "meta": {…}}`, an error as `Problem`. \
+Times are RFC 3339 in UTC; an unset one is null. Money is US dollars: a JSON number, and an exact \
+decimal text in the field of the same name with `_usd`; unknown is null, never 0."""
+
+_HEADERS: Final[Mapping[str, Json]] = {
+    "Workspace": {
+        "name": "X-Workspace-ID",
+        "in": "header",
+        "description": "The workspace to work in, for keys that open more than one.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"},
+    },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The same request with the same key is recorded once and gets the first "
+        "answer again; with another body it is refused.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    },
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "description": "Refuse with 412 unless the execution is at this version.",
+        "schema": {"type": "string", "examples": ['"v7"']},
+    },
+    "LastEventId": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "Send the frames after this sequence; browsers set it when they reconnect.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    },
+}
+
+_ERRORS: Final[Mapping[HTTPStatus, str]] = {
+    HTTPStatus.BAD_REQUEST: "Refused: the request is not valid, or the rules say no.",
+    HTTPStatus.UNAUTHORIZED: "No API key, or one that opens nothing.",
+    HTTPStatus.FORBIDDEN: "The key's role or workspace does not allow it.",
+    HTTPStatus.NOT_FOUND: "Nothing of that id in this workspace.",
+    HTTPStatus.PRECONDITION_FAILED: "Not at the version that If-Match names.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body, or one event in it, is too large.",
+    HTTPStatus.TOO_MANY_REQUESTS: "More requests than the key may make; see Retry-After.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of the server; it is in its log.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not now, nothing was recorded; see Retry-After.",
+}
+
+_STREAM = (
+    "Frames of server-sent events: `event:` with the name, `id:` with the sequence, one line of "
+    "`data:` with a JSON object, and an empty line. Lines that begin with a colon keep the "
+    "connection open."
+)
+
+
+def document(routes: Sequence[Route]) -> Json:
+    """The document of these routes."""
+    schemas = _Schemas(routes)
+    paths: dict[str, Json] = {}
+    for route in routes:
+        path = _VARIABLE.sub(r"{\1}", route.path)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "execution-ledger",
+            "version": version("execution-ledger"),
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"ApiKey": []}, {"Bearer": []}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in routes)],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components(),
+            "parameters": dict(_HEADERS),
+            "responses": {_name(status): _error(status) for status in _ERRORS},
+            "securitySchemes": {
+                "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "Bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    }
+
+
+class _Schemas:
+    """The JSON Schemas of the models that routes name."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        wanted: dict[tuple[type[BaseModel], Mode], None] = {
+            (Problem, "serialization"): None,
+            (PageMeta, "serialization"): None,
+        }
+        self._queries: set[type[BaseModel]] = set()
+        for route in routes:
+            if route.body is not None:
+                wanted[route.body, "validation"] = None
+            if route.answer is not None:
+                wanted[route.answer, "serialization"] = None
+            if route.query is not None:
+                wanted[route.query, "validation"] = None
+                self._queries.add(route.query)
+        self._refs, self._definitions = models_json_schema(list(wanted), ref_template=_REF)
+
+    def ref(self, model: type[BaseModel], mode: Mode) -> Json:
+        """A reference to a model's schema."""
+        return dict(self._refs[model, mode])
+
+    def query(self, model: type[BaseModel]) -> Json:
+        """The schema of a query, whose properties are parameters."""
+        return self._resolved(model)
+
+    def components(self) -> Json:
+        """All schemas but those of queries, which are parameters."""
+        hidden = {self._place(model) for model in self._queries}
+        schemas: Json = self._definitions["$defs"]
+        return {name: schema for name, schema in sorted(schemas.items()) if name not in hidden}
+
+    def _place(self, model: type[BaseModel]) -> str:
+        reference: str = self._refs[model, "validation"]["$ref"]
+        return reference.rpartition("/")[2]
+
+    def _resolved(self, model: type[BaseModel]) -> Json:
+        schema: Json = self._definitions["$defs"][self._place(model)]
+        return schema
+
+
+def _operation(route: Route, schemas: _Schemas) -> Json:
+    operation: Json = {
+        "operationId": f"{route.tag}_{route.handle.__name__}_{route.method.lower()}",
+        "summary": route.summary,
+        "description": inspect.getdoc(route.handle) or route.summary,
+        "tags": [route.tag],
+        "parameters": [*_in_path(route), *_in_query(route, schemas), *_in_headers(route)],
+        "responses": {**_success(route, schemas), **_failures(route)},
+    }
+    if route.body is not None:
+        operation["requestBody"] = _request_body(route, route.body, schemas)
+    if route.public:
+        operation["security"] = []
+    else:
+        operation["x-permission"] = route.needs.name.lower()
+    return operation
+
+
+def _in_path(route: Route) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _VARIABLE.findall(route.path)
+    ]
+
+
+def _in_query(route: Route, schemas: _Schemas) -> list[Json]:
+    if route.query is None:
+        return []
+    described = []
+    schema = schemas.query(route.query)
+    required = schema.get("required", [])
+    for name, given in schema.get("properties", {}).items():
+        rest = {key: value for key, value in given.items() if key not in {"title", "description"}}
+        parameter = {"name": name, "in": "query", "schema": _without_null(rest)}
+        if "description" in given:
+            parameter["description"] = given["description"]
+        if name in required:
+            parameter["required"] = True
+        described.append(parameter)
+    return described
+
+
+def _without_null(schema: Json) -> Json:
+    """A query says nothing by leaving a parameter out; it cannot say null."""
+    if schema.get("default", ...) is None:
+        schema = {key: value for key, value in schema.items() if key != "default"}
+    choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
+    if len(choices) != 1:
+        return schema
+    return {**{key: value for key, value in schema.items() if key != "anyOf"}, **choices[0]}
+
+
+def _in_headers(route: Route) -> list[Json]:
+    if route.public:
+        return []
+    names = ["Workspace"]
+    if route.method in _WRITES and route.needs is not Permission.READ:
+        names.append("IdempotencyKey")
+    if _takes_if_match(route):
+        names.append("IfMatch")
+    if route.media == "text/event-stream":
+        names.append("LastEventId")
+    return [{"$ref": f"#/components/parameters/{name}"} for name in names]
+
+
+def _takes_if_match(route: Route) -> bool:
+    about_one = "{execution_id}" in route.path or "{approval_id}" in route.path
+    return about_one and route.method in _WRITES
+
+
+def _request_body(route: Route, body: type[BaseModel], schemas: _Schemas) -> Json:
+    schema = schemas.ref(body, "validation")
+    content: Json = {"application/json": {"schema": schema}}
+    if route.raw_body:
+        content["application/x-ndjson"] = {
+            "schema": {"type": "string", "description": "The same, one JSON object per line."}
+        }
+    return {"required": _is_required(body), "content": content}
+
+
+def _is_required(body: type[BaseModel]) -> bool:
+    """Whether a body must say anything at all."""
+    if not issubclass(body, Body | LenientBody):
+        return True
+    return any(field.is_required() for field in body.model_fields.values())
+
+
+def _success(route: Route, schemas: _Schemas) -> Json:
+    status = str(int(route.status))
+    if route.status is HTTPStatus.NO_CONTENT:
+        return {status: {"description": "Done."}}
+    answer: Json = {"description": route.summary, "content": {}}
+    for media in (route.media, *route.other_media):
+        answer["content"][media] = _media(media, route, schemas)
+    return {status: answer}
+
+
+def _media(media: str, route: Route, schemas: _Schemas) -> Json:
+    if media == "application/json":
+        return {"schema": _envelope(route, schemas)}
+    text: Json = {"type": "string"}
+    if media == "text/event-stream":
+        text["description"] = _STREAM
+    return {"schema": text}
+
+
+def _envelope(route: Route, schemas: _Schemas) -> Json:
+    item: Json = {"type": "object"}
+    if route.answer is not None:
+        item = schemas.ref(route.answer, "serialization")
+    if route.public:
+        return item
+    if route.many == "one":
+        return _object({"data": item})
+    items = {"type": "array", "items": item}
+    if route.many == "list":
+        return _object({"data": items})
+    return _object({"data": items, "meta": schemas.ref(PageMeta, "serialization")})
+
+
+def _object(properties: Json) -> Json:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _failures(route: Route) -> Json:
+    if route.public:
+        return {}
+    statuses = [HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
+    if _VARIABLE.search(route.path):
+        statuses.append(HTTPStatus.NOT_FOUND)
+    if _takes_if_match(route):
+        statuses.append(HTTPStatus.PRECONDITION_FAILED)
+    if route.body is not None:
+        statuses.append(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    statuses += [HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR]
+    if route.method in _WRITES:
+        statuses.append(HTTPStatus.SERVICE_UNAVAILABLE)
+    return {
+        str(int(status)): {"$ref": f"#/components/responses/{_name(status)}"} for status in statuses
+    }
+
+
+def _error(status: HTTPStatus) -> Json:
+    schema = {"$ref": _REF.format(model=Problem.__name__)}
+    return {
+        "description": _ERRORS[status],
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+
+
+def _name(status: HTTPStatus) -> str:
+    return status.phrase.title().replace(" ", "")
