@@ -14,11 +14,11 @@ from projections import approvals, executions
 from server.frames import ENDINGS
 from server.route import Answer, Call, one, page
 from server.schemas import executions as s
+from server.schemas.approvals import ApprovalRequest
 from server.services import Services
 
 _MOST_IN_TREE = 1_000
 _PAUSES = ENDINGS | {ApprovalRequested.TOPIC}
-_PATH = "/api/v1/executions/{execution_id}"
 
 
 async def execute(call: Call) -> Answer:
@@ -156,3 +156,82 @@ async def pending_approval(call: Call) -> Answer:
     if found is None:
         raise NotFound("pending approval of execution", id_)
     return one(found)
+
+
+def _route(method: str, path: str, handle: Handle, summary: str, **more: Any) -> Route:
+    more.setdefault("answer", s.Execution)
+    return Route(
+        method=method,
+        path=f"/api/v1{path}",
+        handle=handle,
+        summary=summary,
+        tag="executions",
+        **more,
+    )
+
+
+_ONE = "/executions/{execution_id}"
+
+ROUTES = (
+    _route(
+        "POST",
+        "/agents/{agent_id}/execute",
+        execute,
+        "Run an agent; waits for the end or a pause unless asked not to",
+        needs=Permission.RECORD,
+        body=s.ExecuteBody,
+        status=HTTPStatus.CREATED,
+    ),
+    _route(
+        "POST",
+        "/executions",
+        recording.create,
+        "Announce a run that you record yourself",
+        needs=Permission.RECORD,
+        body=s.CreateBody,
+        answer=s.Recorded,
+        status=HTTPStatus.CREATED,
+    ),
+    _route("GET", "/executions", list_, "List executions", many="page", lenient_query=True),
+    _route(
+        "GET",
+        "/executions/approval-inbox",
+        inbox,
+        "Executions that wait for a human",
+        many="page",
+        lenient_query=True,
+    ),
+    _route("GET", _ONE, show, "One execution; with `at`, as it was", query=s.OneQuery),
+    _route("GET", f"{_ONE}/tree", tree, "One execution with its children, recursively"),
+    _route(
+        "GET",
+        f"{_ONE}/pending-approval",
+        pending_approval,
+        "The approval it waits for",
+        answer=ApprovalRequest,
+    ),
+    _route(
+        "POST",
+        f"{_ONE}/cancel",
+        cancel,
+        "Stop it; requested first where somebody works on it",
+        needs=Permission.RECORD,
+        body=s.CancelBody,
+    ),
+    _route(
+        "POST",
+        f"{_ONE}/approve",
+        approve,
+        "Say yes to what it waits for",
+        needs=Permission.DECIDE,
+        body=s.ReasonBody,
+    ),
+    _route(
+        "POST",
+        f"{_ONE}/deny",
+        deny,
+        "Say no to what it waits for",
+        needs=Permission.DECIDE,
+        body=s.ReasonBody,
+    ),
+)

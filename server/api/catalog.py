@@ -1,0 +1,41 @@
+"""Every route there is. Order matters where a fixed path would also match a variable one."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from server.api import (
+    agents,
+    approvals,
+    costs,
+    dashboard,
+    docs,
+    executions,
+    history,
+    keys,
+    operations,
+    recording,
+    scores,
+    sessions,
+    streams,
+    traces,
+)
+from server.route import Route
+
+_DESCRIBED: Final[Sequence[Route]] = (
+    *executions.ROUTES,
+    *recording.ROUTES,
+    *streams.ROUTES,
+    *history.ROUTES,
+    *approvals.ROUTES,
+    *agents.ROUTES,
+    *costs.ROUTES,
+    *traces.ROUTES,
+    *scores.ROUTES,
+    *sessions.ROUTES,
+    *dashboard.ROUTES,
+    *keys.ROUTES,
+    *operations.ROUTES,
+)
+
+ROUTES: Final[Sequence[Route]] = (*_DESCRIBED, *docs.routes_about(_DESCRIBED))
+"""All of them, those that describe the others included."""
