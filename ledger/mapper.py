@@ -21,7 +21,8 @@ from ledger.errors import UnreadableEvent
 from ledger.event import SCHEMA, Actor, EncodedEvent, Envelope, Event, FirstEvent, Stamp
 from ledger.strict_json import decode_stored
 
-_AT: Final = slice(len('{"at":"'), len('{"at":"') + TIME_LENGTH)
+AT: Final = slice(len('{"at":"'), len('{"at":"') + TIME_LENGTH)
+"""Where a stored event has its time."""
 
 
 def _concrete(base: type[Event]) -> Iterable[type[Event]]:
@@ -64,7 +65,7 @@ class Recorded(NamedTuple):
     @property
     def at(self) -> str:
         """When it was recorded, as written."""
-        return self.state[_AT].decode()
+        return self.state[AT].decode()
 
     @property
     def payload(self) -> bytes:

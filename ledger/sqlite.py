@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -29,6 +30,9 @@ Durability = Literal["full", "normal"]
 
 _BUSY_SECONDS = 10
 _PAGE_BYTES = 256 * 1024
+_FIRST_FETCH = 8
+_MOST_FETCHED = 256
+_STATE_OF = itemgetter(Recorded._fields.index("state"))
 _NOT_A_FRAME = "topic NOT IN ({})".format(", ".join(f"'{topic}'" for topic in FRAME_TOPICS))
 
 
@@ -103,18 +107,11 @@ class SQLiteStore(SQLiteApplicationRecorder):
             "SELECT rowid, * FROM {table} WHERE originator_id = ? AND originator_version > ? "
             "AND originator_version <= ? ORDER BY originator_version LIMIT ?"
         )
-        page: list[Recorded] = []
-        size = 0
         with self._cursor() as cursor:
             cursor.execute(
                 statement.format(table=self.events_table_name), (id_, after, upper, limit)
             )
-            for row in map(Recorded._make, cursor):
-                page.append(row)
-                size += len(row.state)
-                if size >= _PAGE_BYTES:
-                    break
-        return page
+            return _page(cursor)
 
     def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:
         """Events of one aggregate without its frames."""
@@ -163,6 +160,17 @@ class SQLiteStore(SQLiteApplicationRecorder):
             with cursor as plain:
                 plain.row_factory = None
                 yield plain
+
+
+def _page(cursor: sqlite3.Cursor) -> list[Recorded]:
+    """Rows up to the bytes of a page; fetched in pieces whose size follows that of the rows."""
+    page: list[Recorded] = []
+    size, fetch = 0, _FIRST_FETCH
+    while size < _PAGE_BYTES and (rows := cursor.fetchmany(fetch)):
+        page.extend(map(Recorded._make, rows))
+        size += sum(map(len, map(_STATE_OF, rows)))
+        fetch = max(1, min(_MOST_FETCHED, (_PAGE_BYTES - size) * len(page) // size))
+    return page
 
 
 def open_store(path: Path, durability: Durability = "full") -> SQLiteStore:

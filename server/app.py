@@ -26,6 +26,7 @@ from server.limits import Limiter
 from server.live import Hub
 from server.metrics import Metrics
 from server.observe import observe
+from server.replays import Replays
 from server.services import SERVICES, Services, deliver_on
 from server.settings import InvalidSettings, Settings
 from server.worker import Worker
@@ -101,6 +102,7 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
             metrics=metrics,
             readers=readers,
             limiter=Limiter(settings.max_requests_per_second),
+            replays=Replays(ledger),
         )
         _watch(services)
         yield services

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from ledger import events as e
-from ledger.mapper import Recorded
+from ledger.mapper import AT, Recorded
 from ledger.strict_json import encode, number
 
 PREAMBLE: Final = b"retry: 2000\n\n"
@@ -31,6 +31,9 @@ _COPIED: Final[Mapping[str, bytes]] = {
 }
 
 
+_FRAME: Final = b'event: %b\nid: %d\ndata: {"sequence":%d,"at":"%b",%b\n\n'
+
+
 class Frames(NamedTuple):
     """Frames ready to be sent.
 
@@ -47,14 +50,15 @@ class Frames(NamedTuple):
 
 def frame_of(recorded: Recorded) -> bytes:
     """The frame of one event; empty for an event that has none."""
-    name = _COPIED.get(recorded.topic)
+    _, _, version, topic, state = recorded
+    name = _COPIED.get(topic)
     if name is not None:
-        return _frame(name, recorded, recorded.payload)
-    make = _MADE.get(recorded.topic)
+        return _FRAME % (name, version, version, state[AT], state[state.index(b"\n") + 2 :])
+    make = _MADE.get(topic)
     if make is None:
         return b""
     made, data = make(recorded, recorded.facts)
-    return _frame(made, recorded, encode(data))
+    return _FRAME % (made, version, version, state[AT], encode(data)[1:])
 
 
 def frames_of(events: Iterable[Recorded], after: int) -> Frames:
@@ -67,16 +71,6 @@ def frames_of(events: Iterable[Recorded], after: int) -> Frames:
         if recorded.topic in ENDINGS:
             return Frames(b"".join(frames), last, ended=True)
     return Frames(b"".join(frames), last, ended=False)
-
-
-def _frame(name: bytes, recorded: Recorded, payload: bytes) -> bytes:
-    return b'event: %b\nid: %d\ndata: {"sequence":%d,"at":"%b",%b\n\n' % (
-        name,
-        recorded.version,
-        recorded.version,
-        recorded.at.encode(),
-        payload[1:],
-    )
 
 
 def _execution(recorded: Recorded, facts: Json) -> tuple[bytes, Json]:

@@ -17,6 +17,7 @@ from server.auth import Keyring
 from server.limits import Limiter
 from server.live import Hub
 from server.metrics import Metrics
+from server.replays import Replays
 from server.settings import Settings
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Services(NamedTuple):
         metrics: what is counted.
         readers: the threads on which the databases are read.
         limiter: how much one key may ask for.
+        replays: pages of frames from the store.
     """
 
     settings: Settings
@@ -46,6 +48,7 @@ class Services(NamedTuple):
     metrics: Metrics
     readers: ThreadPoolExecutor
     limiter: Limiter
+    replays: Replays
 
     async def record(self, command: Command, caller: Caller, size: int = 0) -> Receipt:
         """Give a command and wait until it is durable. Raises what it is refused with."""

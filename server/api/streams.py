@@ -16,7 +16,6 @@ from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of, frames
 from server.route import Answer, Call, Query, Route, to_sequence
 from server.services import Services
 
-_EVENTS_PER_READ = 2_000
 _WRITE_SECONDS = 60
 _MOST_WRITTEN = 64 * 1024
 _HEADERS = {
@@ -142,13 +141,9 @@ async def _follow(services: Services, id_: str, after: int) -> AsyncIterator[byt
 
 
 async def _read(services: Services, id_: str, after: int, until: int | None) -> Frames:
-    """A page of frames from the store, encoded on a reader thread."""
-
-    def read() -> Frames:
-        events = services.ledger.read_execution(id_, after, _EVENTS_PER_READ, until)
-        return frames_of(events, after)
-
-    return await services.read(read)
+    """A page of frames: one that was read lately, or from the store on a reader thread."""
+    kept = services.replays.kept(id_, after, until)
+    return kept or await services.read(lambda: services.replays.read(id_, after, until))
 
 
 async def _paced(
