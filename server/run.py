@@ -1,0 +1,167 @@
+"""What an agent is given: its input, and the ways to say what it does."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+from ledger import events as e
+from ledger.commands import RequestApproval
+from ledger.digest import digest_of
+from ledger.execution import EncodedFrame
+from ledger.frames import UsageReport
+from ledger.mapper import Recorded
+from ledger.pricing import checked_usage
+from ledger.strict_json import decode, encode
+from server.assignment import Approval, Assignment, approval_of
+from server.outbox import Outbox
+from server.route import check_event_size
+
+Json = dict[str, Any]
+Park = Callable[["asyncio.Future[Recorded]"], Awaitable[Recorded]]
+"""Gives the slot back, waits for the yes, and starts the execution again."""
+
+
+class Tool:
+    """A call of a tool that is under way."""
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+        self.output: Any = None
+        self.summary: str | None = None
+
+    def result(self, output: Any, *, summary: str | None = None) -> None:
+        """Say what the tool answered; `summary` is short text for display."""
+        self.output, self.summary = output, summary
+
+
+class Run:
+    """One attempt of an execution, as its agent sees it. For the agent's own task only.
+
+    Attributes:
+        execution_id: of the execution.
+        attempt: 1 for the first; a later one follows a lost worker.
+        input: as it was sent; it satisfied the version's schema.
+        metadata: of the execution.
+        cancelled: whether somebody asked for it to stop.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        outbox: Outbox,
+        park: Park,
+        most_bytes: int,
+    ) -> None:
+        self.execution_id = assignment.execution_id
+        self.agent_version_id = assignment.agent_version_id
+        self.session_id = assignment.session_id
+        self.user_id = assignment.user_id
+        self.trace_id = assignment.trace_id
+        self.attempt = assignment.attempt
+        self.input = assignment.input
+        self.metadata = assignment.metadata
+        self.cancelled = False
+        self._outbox = outbox
+        self._park = park
+        self._most_bytes = most_bytes
+        self._given = list(assignment.approvals)
+        self._decision: asyncio.Future[Recorded] | None = None
+
+    async def thinking(self, text: str) -> None:
+        """Stream reasoning text."""
+        await self._stream(e.Thought, content=text)
+
+    async def content(self, text: str) -> None:
+        """Stream a piece of the answer."""
+        await self._stream(e.ContentStreamed, content=text)
+
+    @asynccontextmanager
+    async def tool(self, name: str, input: Any = None) -> AsyncIterator[Tool]:  # noqa: A002 - the word on the wire
+        """Record a call of a tool: its start on entry, its end on leaving.
+
+        An exception inside is recorded as the tool's error, and goes on to the agent.
+        """
+        tool = Tool(f"call_{secrets.token_hex(8)}")
+        await self._stream(e.ToolStarted, id=tool.id, name=name, input=input)
+        try:
+            yield tool
+        except BaseException as error:
+            said = str(error) or type(error).__name__
+            self._add(e.ToolEnded, id=tool.id, name=name, error=said)
+            raise
+        await self._stream(
+            e.ToolEnded, id=tool.id, name=name, summary=tool.summary, output=tool.output
+        )
+
+    async def usage(
+        self, *, model: str, cost_usd: Decimal | str | None = None, **counts: Any
+    ) -> None:
+        """Record tokens spent.
+
+        Args:
+            model: which; the price table decides the cost, unknown without an entry there.
+            cost_usd: the provider's own statement of the cost; wins over the table.
+            counts: `prompt_tokens` (cached ones included), `completion_tokens` (reasoning
+                included), and the other fields of `UsageReport`.
+
+        Raises:
+            ValidationError, InvalidUsage: counts that cannot be, or contradict each other.
+        """
+        cost = None if cost_usd is None else Decimal(cost_usd)
+        report = UsageReport(model=model, cost_usd=cost, **counts)
+        known = report.model_dump(include=set(e.Usage.model_fields), exclude_none=True)
+        checked_usage(e.Usage(**known))
+        self._outbox.add(report)
+        await self._outbox.make_room()
+
+    async def approval(self, checkpoint: str, payload: Json) -> Approval:
+        """Wait until a human says yes to what is shown; however long, it takes no worker's slot.
+
+        A no ends the run: this never returns. When the run is done again, after a restart, the
+        answers that were given stand: the same checkpoint with the same payload is not asked
+        twice.
+
+        Raises:
+            NotCanonical: the payload has a number that has no single form.
+        """
+        shown = decode(encode(payload))
+        given = self._given_before(checkpoint, digest_of(shown))
+        if given is not None:
+            return given
+        self._decision = asyncio.get_running_loop().create_future()
+        try:
+            request = RequestApproval(self.execution_id, checkpoint, shown)
+            receipt = await self._outbox.give(request)
+            return approval_of(receipt.events[-1], await self._park(self._decision))
+        finally:
+            self._decision = None
+
+    def decided(self, approved: Recorded) -> bool:
+        """Tell the run that a human said yes; whether it waited for that. For its worker."""
+        if self._decision is None or self._decision.done():
+            return False
+        self._decision.set_result(approved)
+        return True
+
+    def _given_before(self, checkpoint: str, digest: str) -> Approval | None:
+        asked = (checkpoint, digest)
+        found = _first(self._given, asked)
+        if found is not None:
+            self._given.remove(found)
+        return found
+
+    async def _stream(self, event: type[e.Frame], **facts: Any) -> None:
+        self._add(event, **facts)
+        await self._outbox.make_room()
+
+    def _add(self, event: type[e.Frame], **facts: Any) -> None:
+        payload = encode({name: fact for name, fact in facts.items() if fact is not None})
+        check_event_size(len(payload), self._most_bytes)
+        self._outbox.add(EncodedFrame(event, payload))
+
+
+def _first(given: Sequence[Approval], asked: tuple[str, str]) -> Approval | None:
+    return next((one for one in given if (one.checkpoint, one.payload_digest) == asked), None)
