@@ -100,7 +100,13 @@ class Agent(BaseAggregate[str]):
 
     @classmethod
     def register(
-        cls, id_: str, stamp: Stamp, name: str, type_: AgentType, description: str, labels: list[str]
+        cls,
+        id_: str,
+        stamp: Stamp,
+        name: str,
+        type_: AgentType,
+        description: str,
+        labels: list[str],
     ) -> Self:
         """Make an agent known."""
         return cls._create(
@@ -170,9 +176,7 @@ class Agent(BaseAggregate[str]):
             case Changed():
                 self.name = event.name or self.name
             case VersionAdded():
-                version = Version(
-                    event.version_id, event.version, event.config, event.input_schema
-                )
+                version = Version(event.version_id, event.version, event.config, event.input_schema)
                 self.versions = {**self.versions, version.id: version}
             case Promoted():
                 self.current = event.version_id

@@ -85,8 +85,11 @@ class Totals(BaseModel):
 
 
 class Ended(Transition):
-    """A fact after which nothing follows. What the execution spent and how long it took are part
-    of it, so that the frame which ends a stream needs no other event."""
+    """A fact after which nothing follows.
+
+    What the execution spent and how long it took are part of it, so that the frame which ends a
+    stream needs no other event.
+    """
 
     totals: Totals
     duration_ms: int | None = None

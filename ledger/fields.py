@@ -23,9 +23,7 @@ def _to_utc(time: datetime) -> datetime:
     return time.astimezone(UTC)
 
 
-Time = Annotated[
-    AwareDatetime, Field(ge=_EARLIEST, le=_LATEST), AfterValidator(_to_utc)
-]
+Time = Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST), AfterValidator(_to_utc)]
 """A time with a zone, from 1970 to 9000."""
 
 Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]

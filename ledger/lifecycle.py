@@ -1,6 +1,7 @@
 """The lifecycle of an execution: which fact may be recorded in which status, and what follows.
 
-The statuses that no row with a target starts from are the terminal ones. Decide consults this table; evolve never does, for a stored fact is a fact under every later table.
+The statuses that no row with a target starts from are the terminal ones. Decide consults this
+table; evolve never does, for a stored fact is a fact under every later table.
 """
 
 from collections.abc import Mapping

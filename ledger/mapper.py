@@ -139,7 +139,7 @@ def _read(stored: StoredEvent) -> Event:
     if issubclass(event_class, FirstEvent):
         facts["originator_topic"] = topic.split(".")[0]
     return event_class(
-        originator_id=stored.originator_id,
+        originator_id=str(stored.originator_id),
         originator_version=stored.originator_version,
         timestamp=at,
         envelope=Envelope(envelope["id"], stamp, envelope.get("trace_id")),

@@ -76,7 +76,7 @@ class Aggregates:
         if not facts:
             return None
         first, *rest = map(self._mapper.read, facts)
-        aggregate: Aggregate | None = first.mutate(None)  # type: ignore[assignment] # by topic
+        aggregate: Aggregate | None = first.mutate(None)
         assert aggregate is not None
         for event in rest:
             aggregate.evolve(event)
@@ -157,7 +157,7 @@ class Unit:
 
     def collect(self, mapper: LedgerMapper) -> list[StoredEvent]:
         """What is to be recorded, in stored form; empties what was pending."""
-        events = []
+        events: list[StoredEvent] = []
         for fork in self._forks.values():
             events.extend(map(mapper.to_stored_event, fork.pending_events))
             fork.pending_events.clear()

@@ -29,9 +29,7 @@ class Score:
         return Decision(execution, score_id)
 
 
-def score_on(
-    execution: Execution, stamp: Stamp, facts: Mapping[str, Any], score_id: str
-) -> str:
+def score_on(execution: Execution, stamp: Stamp, facts: Mapping[str, Any], score_id: str) -> str:
     """Record a score and give back its id. Raises LimitExceeded beyond 10,000 of an execution."""
     if len(execution.scores) >= MOST_SCORES and score_id not in execution.scores:
         message = f"an execution holds at most {MOST_SCORES} scores"
