@@ -4,15 +4,16 @@ from asyncio import get_running_loop
 from http import HTTPStatus
 from typing import Any
 
-from projections.filters import parse_filters
-
 from ledger import commands as c
 from ledger.errors import NotFound
 from ledger.events import ApprovalRequested
 from ledger.writer import Receipt
 from projections import approvals, executions
+from projections.filters import parse_filters
+from server.api import recording
+from server.auth import Permission
 from server.frames import ENDINGS
-from server.route import Answer, Call, one, page
+from server.route import Answer, Call, Handle, Route, one, page
 from server.schemas import executions as s
 from server.schemas.approvals import ApprovalRequest
 from server.services import Services

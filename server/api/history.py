@@ -1,6 +1,7 @@
 """The audit history: every recorded event, of one execution or of the whole ledger."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from ledger.errors import NotFound

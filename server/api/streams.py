@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from server.route import Answer, Call, Query, Route, to_sequence
 from server.services import Services
 
 _WRITE_SECONDS = 60
+_PACED_AT_ONCE = 500
 _MOST_WRITTEN = 64 * 1024
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -143,7 +145,9 @@ async def _follow(services: Services, id_: str, after: int) -> AsyncIterator[byt
 async def _read(services: Services, id_: str, after: int, until: int | None) -> Frames:
     """A page of frames: one that was read lately, or from the store on a reader thread."""
     kept = services.replays.kept(id_, after, until)
-    return kept or await services.read(lambda: services.replays.read(id_, after, until))
+    if kept is not None:
+        return kept
+    return await services.read(lambda: services.replays.read(id_, after, until))
 
 
 async def _paced(
@@ -154,7 +158,7 @@ async def _paced(
     began, first_at = clock(), None
     while after < until:
         events = await services.read(
-            lambda after=after: services.ledger.read_execution(id_, after, 500, until)
+            partial(services.ledger.read_execution, id_, after, _PACED_AT_ONCE, until)
         )
         if not events:
             return

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from ledger.events import Cause, Mode
 from ledger.fields import Name, Number, Time, Word
@@ -56,7 +56,7 @@ class StartBody(Body):
 class ApprovalBody(Body):
     """Ask for approval of what is shown."""
 
-    checkpoint_name: Name = Field(validation_alias=AliasChoices("checkpoint_name", "checkpoint"))
+    checkpoint_name: Name
     payload: Json = Field(default_factory=dict, description="What the human is shown, exactly.")
     expires_at: Time | None = None
 
