@@ -1,0 +1,220 @@
+"""Executions as one may ask for them: a list, one, its tree, one as it was."""
+
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
+from sqlalchemy.sql import FromClause
+
+from ledger.errors import NotFound
+from ledger.mapper import Recorded
+from projections.execution_json import INCLUSIVE, PAYLOADS, Json, represent
+from projections.execution_rows import Row, fold
+from projections.execution_tables import counts, executions, labels, payloads
+from projections.execution_view import Executions
+from projections.filters import Filters
+from projections.pages import Listing as Page
+from projections.pages import Order, Total, counted, fetch
+
+__all__ = [
+    "Executions",
+    "Filters",
+    "Page",
+    "as_of",
+    "find_by_trace",
+    "get_execution",
+    "list_executions",
+    "tree",
+]
+
+_MOST_DESCENDANTS = 10_000
+_DEEPEST = 100  # JSON readers and writers stop at some depth, ours at 254 levels
+_COUNTED_BY = frozenset({"status", "agent_id"})
+
+
+def list_executions(connection: Connection, workspace: str, filters: Filters) -> Page:
+    """A page of the executions of a workspace.
+
+    Payloads are read only if they are asked for, which asking for no fields in particular does.
+
+    Raises:
+        InvalidQuery: the cursor is not one of this list.
+    """
+    wants_payloads = filters.fields is None or not PAYLOADS.isdisjoint(filters.fields)
+    wants_inclusive = filters.fields is None or INCLUSIVE in filters.fields
+    matching, order = _matching(workspace, filters)
+    columns: list[ColumnElement[Any]] = [*executions.columns]
+    statement = matching.with_only_columns(*columns, maintain_column_froms=True)
+    page = fetch(
+        connection, statement, order, filters.page, lambda: _total(connection, workspace, filters)
+    )
+    if wants_payloads:
+        _add_payloads(connection, page.items)
+    if wants_inclusive:
+        _add_inclusive_costs(connection, workspace, page.items)
+    return page._replace(items=[represent(row, filters.fields) for row in page.items])
+
+
+def get_execution(connection: Connection, workspace: str, id_: str) -> Json:
+    """One execution, with its payloads.
+
+    Raises:
+        NotFound: there is none in this workspace.
+    """
+    rows = _by(connection, workspace, executions.c.id == id_)
+    if not rows:
+        raise NotFound(kind="execution", id_=id_)
+    return rows[0]
+
+
+def find_by_trace(connection: Connection, workspace: str, trace_id: str, limit: int) -> list[Json]:
+    """The executions of a trace, oldest first, with their payloads."""
+    return _by(connection, workspace, executions.c.trace_id == trace_id, limit)
+
+
+def tree(connection: Connection, workspace: str, id_: str, most: int) -> Json:
+    """One execution with `children`, each with its own, oldest first.
+
+    Args:
+        connection: to the views.
+        workspace: of all of them.
+        id_: of the execution at the top.
+        most: executions in all. If there are more, or they are nested too deeply to be shown,
+            `is_truncated` stands at the top.
+
+    Raises:
+        NotFound: there is none in this workspace.
+    """
+    below = _descendants(workspace, [id_])
+    statement = (
+        select(executions, below.c.depth)
+        .join(below, below.c.id == executions.c.id)
+        .where(below.c.depth <= _DEEPEST)
+        .limit(most + 1)
+    )
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    nodes = {row["id"]: row for row in rows[:most] if row["depth"] < _DEEPEST}
+    if id_ not in nodes:
+        raise NotFound(kind="execution", id_=id_)
+    _add_payloads(connection, list(nodes.values()))
+    return _nested(nodes, id_) | ({"is_truncated": True} if len(nodes) < len(rows) else {})
+
+
+def as_of(events: Sequence[Recorded]) -> Json:
+    """An execution as it was after the last of these events, from the log alone.
+
+    Args:
+        events: of the execution, from its first on; frames may be left out, but for the last.
+    """
+    return represent(fold(events))
+
+
+def _matching(workspace: str, filters: Filters) -> tuple[Select[Any], Order]:
+    """The executions of a list. One that asks for a label is read in the order of the labels."""
+    statement = select(executions.c.id).select_from(executions)
+    statement = statement.where(executions.c.workspace == workspace)
+    created_at: ColumnElement[Any] = executions.c.created_at
+    id_: ColumnElement[Any] = executions.c.id
+    for condition in filters.conditions:
+        if condition.filter.sql is not None:
+            statement = statement.where(condition.filter.sql(condition.value))
+            continue
+        label = labels.alias()
+        name, value = condition.value
+        statement = statement.join(label, label.c.execution_id == executions.c.id).where(
+            label.c.workspace == workspace, label.c.name == name, label.c.value == value
+        )
+        created_at, id_ = label.c.created_at, label.c.execution_id
+    key = filters.sort.removeprefix("-")
+    column = created_at if key == "created_at" else executions.c[key]
+    nullable = bool(executions.c[key].nullable)
+    return statement, Order(filters.sort, column, id_, filters.sort.startswith("-"), nullable)
+
+
+def _total(connection: Connection, workspace: str, filters: Filters) -> Total:
+    """Exact from the roll-up where that has the answer; else counted up to a bound."""
+    if {condition.name for condition in filters.conditions} <= _COUNTED_BY:
+        statement = select(func.sum(counts.c.executions)).where(counts.c.workspace == workspace)
+        for name, _, value in filters.conditions:
+            wanted = counts.c[name]
+            statement = statement.where(wanted.in_(value) if name == "status" else wanted == value)
+        return Total(int(connection.scalar(statement) or 0))
+    return counted(connection, _matching(workspace, filters)[0])
+
+
+def _by(
+    connection: Connection, workspace: str, condition: ColumnElement[bool], limit: int = 1
+) -> list[Json]:
+    statement = (
+        select(executions)
+        .where(executions.c.workspace == workspace, condition)
+        .order_by(executions.c.created_at, executions.c.id)
+        .limit(limit)
+    )
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    _add_payloads(connection, rows)
+    _add_inclusive_costs(connection, workspace, rows)
+    return [represent(row) for row in rows]
+
+
+def _add_payloads(connection: Connection, rows: Collection[Row]) -> None:
+    by_id = {row["id"]: row for row in rows}
+    found = connection.execute(
+        select(payloads).where(payloads.c.execution_id.in_(by_id))
+    ).mappings()
+    for payload in found:
+        by_id[payload["execution_id"]] |= {name: payload[name] for name in PAYLOADS}
+
+
+def _add_inclusive_costs(connection: Connection, workspace: str, rows: Collection[Row]) -> None:
+    """What each row cost with everything that was run on its behalf; None when that is unknown.
+
+    It is unknown, too, when there are too many descendants to add up while somebody waits.
+    """
+    below = _descendants(workspace, [row["id"] for row in rows])
+    statement = select(below.c.top, below.c.cost_usd).limit(_MOST_DESCENDANTS + 1)
+    costs = connection.execute(statement).all()
+    sums: dict[str, Decimal] = {}
+    for top, cost in costs if len(costs) <= _MOST_DESCENDANTS else ():
+        if cost is not None:
+            sums[top] = sums.get(top, Decimal(0)) + Decimal(cost)
+    for row in rows:
+        row[INCLUSIVE] = sums.get(row["id"])
+
+
+def _descendants(workspace: str, ids: Collection[str]) -> FromClause:
+    """For each of the executions, `top`, itself and all below it: `id`, `cost_usd`, `depth`."""
+    columns = (executions.c.id, executions.c.cost_usd)
+    begin = select(executions.c.id.label("top"), *columns, literal(0).label("depth")).where(
+        executions.c.workspace == workspace, executions.c.id.in_(ids)
+    )
+    below = begin.cte("below", recursive=True)
+    children = select(below.c.top, *columns, below.c.depth + 1).where(
+        executions.c.workspace == workspace, executions.c.parent_id == below.c.id
+    )
+    return below.union_all(children)
+
+
+def _nested(nodes: Mapping[str, Row], top: str) -> Json:
+    """The tree below one node; inclusive costs are added up from the leaves."""
+    shown: dict[str, Json] = {}
+    children: dict[str, list[str]] = {}
+    for row in sorted(nodes.values(), key=lambda row: (row["created_at"], row["id"])):
+        if row["id"] != top:
+            children.setdefault(row["parent_id"], []).append(row["id"])
+    for id_ in _leaves_first(children, top):
+        row = nodes[id_]
+        own = None if row["cost_usd"] is None else Decimal(row["cost_usd"])
+        below = [nodes[child][INCLUSIVE] for child in children.get(id_, ())]
+        known = [cost for cost in (own, *below) if cost is not None]
+        row[INCLUSIVE] = sum(known, Decimal(0)) if known else None
+        shown[id_] = represent(row) | {"children": [shown[c] for c in children.get(id_, ())]}
+    return shown[top]
+
+
+def _leaves_first(children: Mapping[str, Sequence[str]], top: str) -> list[str]:
+    order = [top]
+    for id_ in order:
+        order.extend(children.get(id_, ()))
+    return order[::-1]
