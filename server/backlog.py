@@ -3,7 +3,6 @@
 from collections.abc import Collection
 
 import structlog
-from projections.filters import parse_filters
 from sqlalchemy import Connection
 
 from ledger.commands import LoseWorker
@@ -11,6 +10,7 @@ from ledger.errors import IllegalTransition
 from ledger.status import Status
 from ledger.writer import Caller
 from projections import executions
+from projections.filters import parse_filters
 from server.assignment import assignment_of
 from server.services import Services
 

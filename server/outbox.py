@@ -60,7 +60,9 @@ class Outbox:
             LedgerError: the run takes no more frames; it is over.
         """
         while self._refusal is None and (self._steps or self._sender is not None):
-            await asyncio.wait({self._send_now()})
+            self._send_now()
+            if self._sender is not None:
+                await asyncio.wait({self._sender})
         if self._refusal is not None:
             raise self._refusal
 
@@ -88,13 +90,12 @@ class Outbox:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _send_now(self) -> "asyncio.Task[None]":
+    def _send_now(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._sender is None:
             self._sender = asyncio.get_running_loop().create_task(self._send())
-        return self._sender
 
     async def _send(self) -> None:
         try:
