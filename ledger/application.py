@@ -1,6 +1,6 @@
 """The ledger: commands in, recorded events out. The one door of this package."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,6 +110,10 @@ class Ledger:
     def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:
         """The events of an execution that are not frames: enough for its state."""
         return self._store.read_facts(id_, until)
+
+    def read_last(self, id_: str, topics: Collection[str]) -> Recorded | None:
+        """The last event of an execution with one of these topics, none of them a frame's."""
+        return self._store.read_last(id_, topics)
 
     def read_first(self, ids: Sequence[str]) -> list[Recorded]:
         """The first event of each of these aggregates."""

@@ -7,13 +7,17 @@ write-ahead log that two processes checkpoint. Rows are never deleted: their row
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import (
+    ConnectionPoolClosedError,
+    PersistenceError,
+    StoredEvent,
+)
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
     SQLiteConnection,
@@ -22,7 +26,7 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
-from ledger.errors import DatabaseInUse
+from ledger.errors import DatabaseInUse, LedgerClosed, StoreFailed
 from ledger.events import FRAME_TOPICS
 from ledger.mapper import Recorded
 
@@ -43,6 +47,10 @@ class _Pool(SQLiteConnectionPool):
         super().__init__(db_name=path, lock_timeout=_BUSY_SECONDS, pool_size=8, max_overflow=24)
         self._durability = durability
 
+    def new_connection(self) -> SQLiteConnection:
+        """A connection outside the pool, for an owner who closes it."""
+        return self._create_connection()
+
     def _create_connection(self) -> SQLiteConnection:
         connection = super()._create_connection()
         cursor = connection.cursor()
@@ -56,11 +64,25 @@ class _Datastore(SQLiteDatastore):
 
     def __init__(self, path: str, durability: Durability) -> None:
         super().__init__(path, originator_id_type="text")
-        self.pool = _Pool(path, durability)
+        self.pool: _Pool = _Pool(path, durability)
 
 
 class SQLiteStore(SQLiteApplicationRecorder):
-    """Inserts in one immediate transaction; reads plain tuples."""
+    """Inserts in one immediate transaction; reads plain tuples.
+
+    What the driver says no to is StoreFailed here, once; above, nobody sees the driver's errors.
+    """
+
+    def __init__(self, datastore: _Datastore) -> None:
+        super().__init__(datastore)
+        # Owned by whoever inserts. Not from the pool: readers may use that up, and a pool that
+        # cannot open a file for a writer never issues one again.
+        self._inserting = datastore.pool.new_connection()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._inserting.close()
+        self.datastore.close()
 
     def construct_create_table_statements(self) -> list[str]:
         """Add an index of the facts that decisions need, beside the many frames they do not."""
@@ -77,14 +99,13 @@ class SQLiteStore(SQLiteApplicationRecorder):
         The lock is taken at once (BEGIN IMMEDIATE): a transaction that reads first and writes
         later fails without waiting when somebody else wrote in between.
         """
-        with self.datastore.get_connection(commit=True) as connection:
-            cursor = connection.cursor()
-            cursor.execute("BEGIN IMMEDIATE")
+        with _translated("commit"), self._inserting.cursor() as cursor:
             try:
-                positions = self._insert_events(cursor, stored_events)
+                cursor.execute("BEGIN IMMEDIATE")
+                positions = self._insert_events(SQLiteCursor(cursor), stored_events)
                 cursor.execute("COMMIT")
             except BaseException:
-                connection.rollback()
+                self._inserting.rollback()
                 raise
             return positions or []
 
@@ -123,6 +144,17 @@ class SQLiteStore(SQLiteApplicationRecorder):
             upper,
         )
 
+    def read_last(self, id_: str, topics: Collection[str]) -> Recorded | None:
+        """The last event of an aggregate with one of these topics, none of them a frame's."""
+        marks = ", ".join("?" * len(topics))
+        found = self._read(
+            "SELECT rowid, * FROM {table} INDEXED BY {table}_facts_v1 WHERE originator_id = ? "
+            f"AND topic IN ({marks}) AND {_NOT_A_FRAME} ORDER BY originator_version DESC LIMIT 1",
+            id_,
+            *topics,
+        )
+        return found[0] if found else None
+
     def read_first(self, ids: Sequence[str]) -> list[Recorded]:
         """The first event of each of the aggregates."""
         marks = ", ".join("?" * len(ids))
@@ -155,11 +187,25 @@ class SQLiteStore(SQLiteApplicationRecorder):
     @contextmanager
     def _cursor(self) -> Iterator[sqlite3.Cursor]:
         """A cursor of plain tuples; each read is one statement and needs no transaction."""
-        with self.datastore.get_connection(commit=False) as connection:
-            cursor: SQLiteCursor = connection.cursor()
-            with cursor as plain:
-                plain.row_factory = None
-                yield plain
+        with (
+            _translated("be read"),
+            self.datastore.get_connection(commit=False) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.row_factory = None
+            yield cursor
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ConnectionPoolClosedError as error:
+        message = "the ledger is closed"
+        raise LedgerClosed(message) from error
+    except (sqlite3.Error, PersistenceError) as error:
+        message = f"the store could not {what} ({error}); nothing was recorded"
+        raise StoreFailed(message) from error
 
 
 def _page(cursor: sqlite3.Cursor) -> list[Recorded]:
@@ -179,10 +225,18 @@ def open_store(path: Path, durability: Durability = "full") -> SQLiteStore:
     Args:
         path: the database file; its folder must exist.
         durability: "full" survives a power cut, "normal" the end of the process only.
+
+    Raises:
+        StoreFailed: the file is not a database, or cannot be opened.
     """
-    store = SQLiteStore(_Datastore(str(path), durability))
-    store.create_table()
-    return store
+    with _translated("be opened"):
+        store = SQLiteStore(_Datastore(str(path), durability))
+        try:
+            store.create_table()
+        except BaseException:
+            store.close()
+            raise
+        return store
 
 
 class FileLock:

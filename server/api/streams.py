@@ -11,9 +11,8 @@ from pydantic import Field
 
 from ledger.clock import parse_time
 from ledger.errors import NotFound
-from ledger.mapper import Recorded
 from server.errors import InvalidRequest
-from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of, frames_of
+from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of
 from server.route import Answer, Call, Query, Route, to_sequence
 from server.services import Services
 
@@ -62,11 +61,11 @@ async def stream(call: Call) -> Answer:
     services, id_ = call.services, call.path("execution_id")
     after = _cursor(call)
     await _first_event(call, id_)
-    if after is None:
-        end = await _end_of(services, id_)
-        if end is not None:
-            return await send(call, _once(frames_of([end], end.version - 1).bytes))
-    return await send(call, _follow(services, id_, after or 0))
+    end = await services.read(lambda: services.ledger.read_last(id_, ENDINGS))
+    if end is None or (after is not None and after < end.version):
+        return await send(call, _follow(services, id_, after or 0))
+    last = b"" if after is not None else frame_of(end)
+    return await send(call, _once(last))
 
 
 async def replay(call: Call) -> Answer:
@@ -88,11 +87,6 @@ async def _first_event(call: Call, id_: str) -> None:
         raise NotFound("execution", id_)
     if not first[0].topic.startswith("execution."):
         raise NotFound("execution", id_)
-
-
-async def _end_of(services: Services, id_: str) -> Recorded | None:
-    facts = await services.read(lambda: services.ledger.read_facts(id_))
-    return next((fact for fact in reversed(facts) if fact.topic in ENDINGS), None)
 
 
 def _cursor(call: Call) -> int | None:

@@ -1,0 +1,79 @@
+"""A whole server on a socket of its own, in a thread; and a caller without any magic."""
+
+import asyncio
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from server.app import build_app
+from server.settings import Settings
+
+
+class Caller(NamedTuple):
+    """Speaks HTTP to one server."""
+
+    port: int
+
+    def send(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """One request; the status and the decoded answer."""
+        text = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, f"/api/v1{path}", text, headers or {})
+            answer = connection.getresponse()
+            said = answer.read()
+            return answer.status, json.loads(said) if said else None
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """A write that must succeed; what it answers."""
+        status, answer = self.send("POST", path, {} if body is None else body)
+        assert status in (200, 201), (path, answer)
+        return answer["data"]
+
+    def stream(self, path: str, headers: dict[str, str] | None = None) -> bytes:
+        """A stream to its end, every byte of it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", f"/api/v1{path}", None, headers or {})
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+            return answer.read()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def live_server(settings: Settings) -> Iterator[Caller]:
+    """Serve until the block is left."""
+    started = threading.Event()
+    port: list[int] = []
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        runner = web.AppRunner(build_app(settings, worker=False), handler_cancellation=True)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port.append(runner.addresses[0][1])
+        started.set()
+        await stop.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert started.wait(30)
+    try:
+        yield Caller(port[0])
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(30)
+        loop.close()
