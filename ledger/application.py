@@ -11,7 +11,7 @@ from ledger.commands import Command
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.sqlite import Durability, FileLock, SQLiteStore, open_store
 from ledger.unit import Policy
-from ledger.writer import Batch, Caller, Deliver, Receipt, Reply, Writer
+from ledger.writer import Batch, Caller, Deliver, Receipt, Reply, Writer, tell
 
 Listener = Callable[[Sequence[Recorded]], None]
 
@@ -44,14 +44,19 @@ class Ledger:
 
         Raises:
             DatabaseInUse: another process writes to the file.
+            StoreFailed: the file cannot be opened, or is not a ledger.
         """
         self.path = path
         self._listeners: list[Listener] = []
         self._lock = FileLock(path)
         self._lock.acquire()
-        self._store: SQLiteStore = open_store(path, durability)
-        self._position = self._store.last_position()
-        last_at = _last_time(self._store, self._position)
+        try:
+            self._store: SQLiteStore = open_store(path, durability)
+            self._position = self._store.last_position()
+            last_at = _last_time(self._store, self._position)
+        except BaseException:
+            self._lock.release()
+            raise
         self._writer = Writer(
             self._store,
             LedgerMapper(None),  # type: ignore[arg-type] # ours needs no transcoder
@@ -126,7 +131,7 @@ class Ledger:
     def close(self) -> None:
         """Record what was handed over, then let go of the file."""
         self._writer.close()
-        self._store.datastore.close()
+        self._store.close()
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -139,7 +144,7 @@ class Ledger:
         if recorded:
             self._position = recorded[-1].position
             for listener in self._listeners:
-                listener(recorded)
+                tell(listener, recorded)
 
 
 def _last_time(store: SQLiteStore, position: int) -> datetime:

@@ -8,12 +8,14 @@ commit fails nothing was recorded, and every command of the batch is told so.
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import InvalidStateError
+from contextlib import suppress
 from datetime import datetime
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
-from eventsourcing.persistence import PersistenceError, StoredEvent
+from eventsourcing.persistence import StoredEvent
 
 from ledger.claims import IdempotencyKey
 from ledger.clock import Clock
@@ -30,6 +32,7 @@ MOST_WAITING = 8_192
 MOST_BYTES_WAITING = 256 * 1024 * 1024
 
 log = structlog.get_logger()
+N = TypeVar("N")
 
 
 class Caller(NamedTuple):
@@ -116,11 +119,20 @@ def deliver_directly(answers: Sequence[Answer]) -> None:
 
 
 def settle(reply: Reply, answer: Receipt | Exception) -> None:
-    """Give one answer."""
-    if isinstance(answer, Exception):
-        reply.set_exception(answer)
-    else:
-        reply.set_result(answer)
+    """Give one answer; nobody need be waiting for it any more."""
+    with suppress(InvalidStateError):
+        if isinstance(answer, Exception):
+            reply.set_exception(answer)
+        else:
+            reply.set_result(answer)
+
+
+def tell(listener: Callable[[N], object], news: N) -> None:
+    """Tell a listener what was committed; one that fails must not stop the writer."""
+    try:
+        listener(news)
+    except Exception:
+        log.exception("listener failed", listener=getattr(listener, "__qualname__", "?"))
 
 
 class _Pending(NamedTuple):
@@ -176,11 +188,9 @@ class Writer:
         """
         with self._lock:
             if self._closed:
-                message = "the ledger is shutting down"
-                raise LedgerClosed(message)
+                raise LedgerClosed("the ledger is shutting down")
             if self.waiting >= MOST_WAITING or self._bytes_waiting > MOST_BYTES_WAITING:
-                message = "too many commands wait; try again in a moment"
-                raise QueueFull(message)
+                raise QueueFull("too many commands wait; try again in a moment")
             self._bytes_waiting += size
             self._orders.put(Order(command, caller, size, reply))
 
@@ -226,25 +236,26 @@ class Writer:
         for order in orders:
             try:
                 accepted.append(self._decide(order, changed, at))
-            except LedgerError as refusal:
-                answers.append((order.reply, refusal))
-            except Exception as fault:  # a fault of ours in one command must not stop the others
-                log.exception("command failed", command=type(order.command).__name__)
-                answers.append((order.reply, fault))
+            except Exception as error:  # a fault of ours in one command must not stop the others
+                if not isinstance(error, LedgerError):
+                    log.exception("command failed", command=type(order.command).__name__)
+                answers.append((order.reply, error))
         events = [event for pending in accepted for event in pending.events]
         try:
             positions = self._store.insert_events(events) if events else ()
-        except (PersistenceError, OSError) as error:
+        except Exception as error:  # nothing may stop the writer: whoever waits gets an answer
             log.exception("commit failed", events=len(events))
-            answers.extend((pending.order.reply, _not_stored(error)) for pending in accepted)
+            answers.extend((each.order.reply, StoreFailed(str(error))) for each in accepted)
+            for id_ in changed:
+                self._aggregates.forget(id_)  # what the store holds is true, whatever it said
         else:
             for aggregate in changed.values():
                 self._aggregates.put(aggregate)
             recorded = _recorded(events, positions)
-            self._announce(recorded)
+            tell(self._announce, recorded)
             answers.extend(_receipts(accepted, recorded))
-            self._measure(Batch(len(orders), len(events), perf_counter() - began))
-        self.deliver(answers)
+            tell(self._measure, Batch(len(orders), len(events), perf_counter() - began))
+        tell(self.deliver, answers)
 
     def _decide(self, order: Order, changed: dict[str, Aggregate], at: datetime) -> _Pending:
         caller = order.caller
@@ -273,10 +284,8 @@ class Writer:
 
 def _recorded(events: Sequence[StoredEvent], positions: Sequence[int]) -> list[Recorded]:
     return [
-        Recorded(
-            position, str(event.originator_id), event.originator_version, event.topic, event.state
-        )
-        for event, position in zip(events, positions, strict=True)
+        Recorded(position, str(e.originator_id), e.originator_version, e.topic, e.state)
+        for e, position in zip(events, positions, strict=True)
     ]
 
 
@@ -289,8 +298,3 @@ def _receipts(accepted: Sequence[_Pending], recorded: Sequence[Recorded]) -> lis
         position = own[-1].position if own else 0
         answers.append((order.reply, receipt._replace(position=position, events=own)))
     return answers
-
-
-def _not_stored(error: Exception) -> StoreFailed:
-    message = f"the store could not commit ({error}); nothing was recorded"
-    return StoreFailed(message)
