@@ -1,5 +1,6 @@
 """Who is asking: API keys, roles, workspaces. Nobody else reads a credential."""
 
+import asyncio
 import hmac
 import ipaddress
 import re
@@ -93,6 +94,8 @@ class Keyring:
     """
 
     def __init__(self, load: Callable[[], Iterable[Key]]) -> None:
+        self.changing = asyncio.Lock()
+        """Held while a key is made or revoked over HTTP, so that rules about all keys hold."""
         self._load = load
         self._by_digest: dict[str, Key] = {}
         self.reload()
@@ -105,6 +108,13 @@ class Keyring:
     def is_empty(self) -> bool:
         """Whether nobody made a key yet."""
         return not self._by_digest
+
+    def is_needed(self, id_: str) -> bool:
+        """Whether no other key could administer what this one does."""
+        keys = [key for key in self._by_digest.values() if key.role is Role.ADMIN]
+        opened = {key.workspace for key in keys if key.id == id_}
+        others = {key.workspace for key in keys if key.id != id_}
+        return bool(opened) and others.isdisjoint({*opened, ANY_WORKSPACE})
 
     def authenticate(self, request: web.Request) -> Principal:
         """Tell who is asking.

@@ -22,11 +22,11 @@ _VARIABLE = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 _DESCRIPTION: Final = """\
-The flight recorder for AI agents: every run is an event log that you can watch live, replay, audit \
+The flight recorder for AI agents: every run is an event log that you can watch live, replay, audit
 and account for.
 
-One object comes as `{"data": {…}}`, a list as `{"data": […], "meta": {…}}`, an error as `Problem`. \
-Times are RFC 3339 in UTC; an unset one is null. Money is US dollars: a JSON number, and an exact \
+One object comes as `{"data": {…}}`, a list as `{"data": […], "meta": {…}}`, an error as `Problem`.
+Times are RFC 3339 in UTC; an unset one is null. Money is US dollars: a JSON number, and an exact
 decimal text in the field of the same name with `_usd`; unknown is null, never 0."""
 
 _HEADERS: Final[Mapping[str, Json]] = {

@@ -65,7 +65,9 @@ def _place(name: str) -> Path:
     if not package:
         return _OURS / name
     spec = find_spec(package)
-    assert spec is not None and spec.origin is not None, f"{package} is not installed"
+    if spec is None or spec.origin is None:
+        message = f"{package} is not installed"
+        raise ModuleNotFoundError(message)
     return Path(spec.origin).parent / file
 
 

@@ -73,6 +73,12 @@ class VersionBody(LenientBody, Given):
     message: str | None = Field(None, max_length=_LONGEST_TEXT)
     set_current: bool | None = Field(None, description="The first version is current anyway.")
 
+    @property
+    def given(self) -> Json:
+        """What came for others to read, under the names it came with."""
+        names = set(Given.model_fields)
+        return self.model_dump(include=names, by_alias=True, exclude_unset=True)
+
 
 class PreviewBody(LenientBody):
     """An input to try."""
