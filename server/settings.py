@@ -14,6 +14,8 @@ from ledger.strict_json import InvalidJson, decode
 
 _PREFIX = "LEDGER_"
 _SQLITE = "sqlite:///"
+_OF_CLIENTS = frozenset({"server", "api_key"})
+"""Variables that the client commands read, which say nothing to a server."""
 
 
 class InvalidSettings(Exception):
@@ -175,6 +177,7 @@ def read_settings(environment: Mapping[str, str] = os.environ, **given: Any) -> 
         for name, value in environment.items()
         if name.startswith(_PREFIX)
     }
+    values = {name: value for name, value in values.items() if name not in _OF_CLIENTS}
     unknown = sorted(set(values) - set(Settings.model_fields))
     if unknown:
         message = f"unknown setting {_PREFIX}{unknown[0].upper()}"
