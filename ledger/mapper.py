@@ -19,7 +19,7 @@ from ledger import access, agent, claims, events, score_config
 from ledger.clock import TIME_LENGTH, parse_time
 from ledger.errors import UnreadableEvent
 from ledger.event import SCHEMA, Actor, EncodedEvent, Envelope, Event, FirstEvent, Stamp
-from ledger.strict_json import decode_stored
+from ledger.strict_json import decode_exact, decode_stored
 
 AT: Final = slice(len('{"at":"'), len('{"at":"') + TIME_LENGTH)
 """Where a stored event has its time."""
@@ -117,7 +117,7 @@ class LedgerMapper(Mapper[str]):
             return _read(stored_event)
         except UnreadableEvent:
             raise
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise _unreadable(stored_event, str(error)) from error
 
 
@@ -126,7 +126,7 @@ def _read(stored: StoredEvent) -> Event:
     envelope = decode_stored(line)
     if envelope["schema"] > SCHEMA:
         raise _unreadable(stored, f"schema {envelope['schema']} is newer than {SCHEMA}")
-    topic, facts = stored.topic, decode_stored(payload)
+    topic, facts = stored.topic, decode_exact(payload)
     while topic in UPCASTERS:
         topic, upcast = UPCASTERS[topic]
         facts = upcast(facts)

@@ -49,7 +49,7 @@ def check_input(schema: dict[str, Any], value: Any) -> None:
 @lru_cache(maxsize=1024)
 def _validator(schema: bytes) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(
-        decode_stored(schema),
+        plain(decode_stored(schema)),
         retriever=_nothing_from_outside,
         pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000),
     )

@@ -2,25 +2,31 @@
 
 What is ambiguous in practice is refused with a reason: duplicate keys, NaN and Infinity, lone
 surrogates, integers beyond 64 bits, nesting beyond 200. Fractions keep the digits they came with,
-so that what is stored and replayed is what was sent.
+so that what is stored and replayed is what was sent. Whatever `encode` wrote can be read again.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from math import isfinite
+from typing import Any, Never
 
 import jiter
 import orjson
 from pydantic import BaseModel
 
 from ledger.clock import format_time
+from ledger.errors import Refused
 
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
+_NEVER_INFINITE = frozenset({str, int, bool, type(None)})
 
 
-class InvalidJson(ValueError):
+class InvalidJson(Refused, ValueError):
     """The bytes are not JSON, or are JSON that two programs would read differently."""
+
+    code = "invalid_json"
 
 
 def decode(text: bytes | bytearray | memoryview) -> Any:
@@ -42,24 +48,48 @@ def decode(text: bytes | bytearray | memoryview) -> Any:
 
 
 def decode_stored(text: bytes) -> Any:
-    """Read JSON of our own making, fast: floats become floats, nothing is checked again."""
-    return orjson.loads(text)
+    """Read JSON of our own making, fast: fractions become floats, where a float can hold them.
+
+    Raises:
+        ValueError: the bytes are damaged.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text, parse_float=_float_or_lossless, parse_constant=_no_constant)
+
+
+def decode_exact(text: bytes) -> Any:
+    """Read JSON of our own making with the digits of every number.
+
+    Raises:
+        ValueError: the bytes are damaged.
+    """
+    try:
+        return jiter.from_json(text, allow_inf_nan=False, float_mode="lossless-float")
+    except ValueError:  # deeper than what comes from outside may be
+        return json.loads(text, parse_float=_lossless, parse_constant=_no_constant)
 
 
 def encode(value: Any) -> bytes:
     """Write JSON on one line, without spaces, numbers as they were read.
 
     Raises:
-        InvalidJson: the value holds an integer beyond 64 bits, or something that is not JSON.
+        InvalidJson: the value holds an integer beyond 64 bits, NaN, an infinity, or something
+            that is not JSON.
     """
     try:
-        return orjson.dumps(value, default=_encode_other, option=orjson.OPT_PASSTHROUGH_DATETIME)
+        text = orjson.dumps(value, default=_encode_other, option=orjson.OPT_PASSTHROUGH_DATETIME)
     except (TypeError, ValueError) as error:
-        path = next(_beyond_64_bits(value, ""), None)
+        path = next(_places(value, _is_beyond_64_bits), None)
         if path is not None:
             message = f"the integer at {path} needs more than 64 bits; send it as a string"
             raise InvalidJson(message) from None
         raise InvalidJson(str(error)) from None
+    if b"null" in text and _holds_infinite(value):  # orjson writes null where it finds one
+        message = f"the number at {next(_places(value, _is_infinite))} is not finite"
+        raise InvalidJson(message)
+    return text
 
 
 def number(amount: Decimal | None) -> Any:
@@ -91,12 +121,51 @@ def _encode_other(value: Any) -> Any:
     raise TypeError(message)
 
 
-def _beyond_64_bits(value: Any, path: str) -> Iterator[str]:
+def _lossless(digits: str) -> jiter.LosslessFloat:
+    return jiter.LosslessFloat(digits.encode())
+
+
+def _float_or_lossless(digits: str) -> Any:
+    number = float(digits)
+    return number if isfinite(number) else _lossless(digits)
+
+
+def _no_constant(name: str) -> Never:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+def _places(value: Any, wrong: Callable[[Any], bool], path: str = "") -> Iterator[str]:
+    """The paths of the numbers that are wrong."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _beyond_64_bits(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list):
+            yield from _places(item, wrong, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from _beyond_64_bits(item, f"{path}[{index}]")
-    elif isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
+            yield from _places(item, wrong, f"{path}[{index}]")
+    elif wrong(value):
         yield path or "the top"
+
+
+def _is_beyond_64_bits(value: Any) -> bool:
+    return isinstance(value, int) and not _SMALLEST <= value <= _LARGEST
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not isfinite(value)
+
+
+def _holds_infinite(value: Any) -> bool:
+    """Whether there is NaN or an infinity inside; a loop, because answers pass here too."""
+    left = [value]
+    while left:
+        item = left.pop()
+        if type(item) in _NEVER_INFINITE:
+            continue
+        if isinstance(item, dict):
+            left.extend(item.values())
+        elif isinstance(item, list | tuple):
+            left.extend(item)
+        elif _is_infinite(item):
+            return True
+    return False
