@@ -2,17 +2,19 @@
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from server.auth import Permission
+from server.openapi_parts import DESCRIPTION, ERRORS, HEADERS, STREAM
 from server.route import Body, LenientBody, Route
 from server.schemas.errors import Problem
+from server.schemas.filters import ExecutionsQuery
 from server.schemas.paging import PageMeta
 
 Json = dict[str, Any]
@@ -20,60 +22,6 @@ Mode = Literal["validation", "serialization"]
 _REF = "#/components/schemas/{model}"
 _VARIABLE = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-
-_DESCRIPTION: Final = """\
-The flight recorder for AI agents: every run is an event log that you can watch live, replay, audit
-and account for.
-
-One object comes as `{"data": {…}}`, a list as `{"data": […], "meta": {…}}`, an error as `Problem`.
-Times are RFC 3339 in UTC; an unset one is null. Money is US dollars: a JSON number, and an exact
-decimal text in the field of the same name with `_usd`; unknown is null, never 0."""
-
-_HEADERS: Final[Mapping[str, Json]] = {
-    "Workspace": {
-        "name": "X-Workspace-ID",
-        "in": "header",
-        "description": "The workspace to work in, for keys that open more than one.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"},
-    },
-    "IdempotencyKey": {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": "The same request with the same key is recorded once and gets the first "
-        "answer again; with another body it is refused.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    },
-    "IfMatch": {
-        "name": "If-Match",
-        "in": "header",
-        "description": "Refuse with 412 unless the execution is at this version.",
-        "schema": {"type": "string", "examples": ['"v7"']},
-    },
-    "LastEventId": {
-        "name": "Last-Event-ID",
-        "in": "header",
-        "description": "Send the frames after this sequence; browsers set it when they reconnect.",
-        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
-    },
-}
-
-_ERRORS: Final[Mapping[HTTPStatus, str]] = {
-    HTTPStatus.BAD_REQUEST: "Refused: the request is not valid, or the rules say no.",
-    HTTPStatus.UNAUTHORIZED: "No API key, or one that opens nothing.",
-    HTTPStatus.FORBIDDEN: "The key's role or workspace does not allow it.",
-    HTTPStatus.NOT_FOUND: "Nothing of that id in this workspace.",
-    HTTPStatus.PRECONDITION_FAILED: "Not at the version that If-Match names.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body, or one event in it, is too large.",
-    HTTPStatus.TOO_MANY_REQUESTS: "More requests than the key may make; see Retry-After.",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "A fault of the server; it is in its log.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Not now, nothing was recorded; see Retry-After.",
-}
-
-_STREAM = (
-    "Frames of server-sent events: `event:` with the name, `id:` with the sequence, one line of "
-    "`data:` with a JSON object, and an empty line. Lines that begin with a colon keep the "
-    "connection open."
-)
 
 
 def document(routes: Sequence[Route]) -> Json:
@@ -88,7 +36,7 @@ def document(routes: Sequence[Route]) -> Json:
         "info": {
             "title": "execution-ledger",
             "version": version("execution-ledger"),
-            "description": _DESCRIPTION,
+            "description": DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -97,8 +45,8 @@ def document(routes: Sequence[Route]) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas.components(),
-            "parameters": dict(_HEADERS),
-            "responses": {_name(status): _error(status) for status in _ERRORS},
+            "parameters": dict(HEADERS),
+            "responses": {_name(status): _error(status) for status in ERRORS},
             "securitySchemes": {
                 "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "Bearer": {"type": "http", "scheme": "bearer"},
@@ -121,9 +69,10 @@ class _Schemas:
                 wanted[route.body, "validation"] = None
             if route.answer is not None:
                 wanted[route.answer, "serialization"] = None
-            if route.query is not None:
-                wanted[route.query, "validation"] = None
-                self._queries.add(route.query)
+            query = _query_of(route)
+            if query is not None:
+                wanted[query, "validation"] = None
+                self._queries.add(query)
         self._refs, self._definitions = models_json_schema(list(wanted), ref_template=_REF)
 
     def ref(self, model: type[BaseModel], mode: Mode) -> Json:
@@ -132,7 +81,8 @@ class _Schemas:
 
     def query(self, model: type[BaseModel]) -> Json:
         """The schema of a query, whose properties are parameters."""
-        return self._resolved(model)
+        schema: Json = self._definitions["$defs"][self._place(model)]
+        return schema
 
     def components(self) -> Json:
         """All schemas but those of queries, which are parameters."""
@@ -143,10 +93,6 @@ class _Schemas:
     def _place(self, model: type[BaseModel]) -> str:
         reference: str = self._refs[model, "validation"]["$ref"]
         return reference.rpartition("/")[2]
-
-    def _resolved(self, model: type[BaseModel]) -> Json:
-        schema: Json = self._definitions["$defs"][self._place(model)]
-        return schema
 
 
 def _operation(route: Route, schemas: _Schemas) -> Json:
@@ -174,11 +120,19 @@ def _in_path(route: Route) -> list[Json]:
     ]
 
 
+def _query_of(route: Route) -> type[BaseModel] | None:
+    """What may be asked; routes that read their query themselves take filters of executions."""
+    if route.query is None and route.lenient_query:
+        return ExecutionsQuery
+    return route.query
+
+
 def _in_query(route: Route, schemas: _Schemas) -> list[Json]:
-    if route.query is None:
+    query = _query_of(route)
+    if query is None:
         return []
     described = []
-    schema = schemas.query(route.query)
+    schema = schemas.query(query)
     required = schema.get("required", [])
     for name, given in schema.get("properties", {}).items():
         rest = {key: value for key, value in given.items() if key not in {"title", "description"}}
@@ -251,7 +205,7 @@ def _media(media: str, route: Route, schemas: _Schemas) -> Json:
         return {"schema": _envelope(route, schemas)}
     text: Json = {"type": "string"}
     if media == "text/event-stream":
-        text["description"] = _STREAM
+        text["description"] = STREAM
     return {"schema": text}
 
 
@@ -294,7 +248,7 @@ def _failures(route: Route) -> Json:
 def _error(status: HTTPStatus) -> Json:
     schema = {"$ref": _REF.format(model=Problem.__name__)}
     return {
-        "description": _ERRORS[status],
+        "description": ERRORS[status],
         "content": {"application/problem+json": {"schema": schema}},
     }
 

@@ -1,0 +1,173 @@
+"""One shape for every error, wherever it comes from; one test for each source."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from server.app import build_app
+from server.services import SERVICES
+from server.settings import Settings
+from tests.integration.api import Api, Json, assert_problem
+
+
+async def test_an_unknown_path(api: Api) -> None:
+    assert_problem(await api.get("/nowhere"), 404, "not_found", "GET /api/v1/nowhere")
+
+
+async def test_a_method_that_a_path_does_not_have(api: Api) -> None:
+    reply = await api.call("PUT", "/agents")
+
+    assert_problem(reply, 405, "method_not_allowed")
+    assert set(reply.headers["Allow"].split(",")) == {"GET", "POST"}
+
+
+async def test_a_body_over_the_limit(settings: Settings) -> None:
+    small = settings.model_copy(update={"max_body_bytes": 1024})
+    async with TestClient(TestServer(build_app(small, worker=False))) as client:
+        reply = await Api(client).post("/agents", {"name": "Scribe", "description": "x" * 2000})
+
+    assert_problem(reply, 413, "payload_too_large")
+
+
+async def test_something_that_is_not_there(api: Api) -> None:
+    details = assert_problem(await api.get(f"/agents/{'0' * 27}"), 404, "not_found")
+
+    assert details == {"kind": "agent", "id": "0" * 27}
+
+
+async def test_an_id_that_is_none(api: Api) -> None:
+    assert_problem(await api.get("/agents/%00'; DROP TABLE agents;--"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"{", "body: EOF"),
+        (b'{"name": NaN}', "body: "),
+        (b'{"name": "a", "name": "b"}', "body: "),
+        (b'{"name": "\\ud800"}', "body: "),
+        (b"\xff\xfe", "body: "),
+        (b"[]", "body: "),
+        (b"null", "body: "),
+        (b'"name"', "body: "),
+    ],
+)
+async def test_a_body_that_is_no_json_object(api: Api, body: bytes, says: str) -> None:
+    reply = await api.call("POST", "/agents", body=body)
+
+    assert_problem(reply, 400, "validation_error", says)
+
+
+async def test_every_field_that_is_wrong_is_named_by_its_path(api: Api) -> None:
+    reply = await api.post("/agents", {"type": "robot", "labels": ["fine", 7]})
+
+    details = assert_problem(reply, 400, "validation_error", "(and 2 more)")
+    assert [problem["path"] for problem in details["problems"]] == ["name", "type", "labels[1]"]
+
+
+async def test_a_key_that_our_own_endpoints_do_not_know(api: Api) -> None:
+    reply = await api.post("/executions", {"agent": "Scribe", "wibble": 1})
+
+    details = assert_problem(reply, 400, "validation_error", "wibble")
+    assert details["problems"][0]["path"] == "wibble"
+
+
+async def test_a_parameter_that_is_unknown(api: Api) -> None:
+    assert_problem(await api.get("/agents", colour="red"), 400, "invalid_query", "colour")
+
+
+async def test_a_parameter_that_is_no_number(api: Api) -> None:
+    assert_problem(await api.get("/agents", page="two"), 400, "invalid_query", "page")
+
+
+async def test_a_parameter_that_is_given_twice(api: Api) -> None:
+    reply = await api.get("/agents?name=a&name=b")
+
+    assert_problem(reply, 400, "invalid_query", "name: given twice")
+
+
+async def test_a_cursor_that_is_none(api: Api) -> None:
+    assert_problem(await api.get("/agents", cursor="x"), 400, "invalid_query", "cursor")
+
+
+async def test_a_workspace_that_cannot_be_one(api: Api) -> None:
+    reply = await api.call("GET", "/agents", headers={"X-Workspace-ID": "a/b"})
+
+    assert_problem(reply, 400, "validation_error", "X-Workspace-ID")
+
+
+async def test_a_refusal_of_the_ledger(api: Api, agent: Json) -> None:
+    reply = await api.post("/agents", {"name": agent["name"]})
+
+    details = assert_problem(reply, 400, "name_taken", agent["id"])
+    assert details == {"name": agent["name"], "agent_id": agent["id"]}
+
+
+async def test_a_version_that_is_not_the_one_named(api: Api, running: str) -> None:
+    stale = {"If-Match": '"v1"'}
+
+    reply = await api.call("POST", f"/executions/{running}/cancel", {}, headers=stale)
+
+    assert assert_problem(reply, 412, "version_mismatch") == {"expected": 1, "actual": 2}
+
+
+async def test_an_idempotency_key_that_stands_for_two_things(api: Api) -> None:
+    key = {"Idempotency-Key": "one"}
+    await api.call("POST", "/agents", {"name": "Scribe"}, headers=key)
+
+    reply = await api.call("POST", "/agents", {"name": "Poet"}, headers=key)
+
+    assert_problem(reply, 400, "idempotency_mismatch")
+
+
+async def test_more_requests_than_a_key_may_make(settings: Settings) -> None:
+    slow = settings.model_copy(update={"max_requests_per_second": 0.001})
+    async with TestClient(TestServer(build_app(slow, worker=False))) as client:
+        api = Api(client)
+        first = await api.get("/agents")
+        reply = await api.get("/agents")
+
+    assert first.status == 200
+    assert_problem(reply, 429, "rate_limited")
+    assert int(reply.headers["Retry-After"]) >= 1
+
+
+async def test_a_ledger_that_takes_no_more(api: Api, application: web.Application) -> None:
+    application[SERVICES].ledger.close()
+
+    reply = await api.post("/agents", {"name": "Scribe"})
+
+    assert_problem(reply, 503, "closed")
+    assert int(reply.headers["Retry-After"]) >= 1
+
+
+async def test_a_fault_of_ours_says_nothing_of_itself(
+    api: Api, agent: Json, settings: Settings
+) -> None:
+    _damage(settings.views_path)
+
+    reply = await api.get("/agents")
+
+    assert_problem(reply, 500, "internal_error", "internal error")
+    assert "agents" not in reply.body["detail"]
+
+
+def _damage(views: Path) -> None:
+    connection = sqlite3.connect(views)
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'agent%'"
+    for (name,) in connection.execute(tables).fetchall():
+        connection.execute(f'DROP TABLE "{name}"')
+    connection.commit()
+    connection.close()
+
+
+async def test_a_refused_command_leaves_no_trace(api: Api, agent: Json) -> None:
+    before = (await api.get("/events")).meta["total"]
+
+    await api.post("/agents", {"name": agent["name"]})
+    await api.patch(f"/agents/{agent['id']}", {"type": "robot"})
+
+    assert (await api.get("/events")).meta["total"] == before

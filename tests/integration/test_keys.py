@@ -1,0 +1,166 @@
+import pytest
+
+from tests.integration.api import Api, Json, assert_problem
+from tests.integration.conftest import key_of, registered
+
+STEWARD = {"name": "steward", "role": "admin"}
+
+
+@pytest.fixture
+async def steward(api: Api) -> Api:
+    return await key_of(api, "admin", "*")
+
+
+async def test_the_first_key_opens_every_workspace_and_counts_at_once(api: Api) -> None:
+    made = (await api.post("/keys", STEWARD)).data
+
+    assert made["workspace_id"] == "*"
+    assert_problem(await api.get("/agents"), 401, "unauthorized")
+    assert (await api.using(made["secret"]).get("/agents")).status == 200
+    assert (await api.using(made["secret"], "elsewhere").get("/agents")).status == 200
+
+
+@pytest.mark.parametrize(
+    "narrower",
+    [
+        {"name": "first", "role": "reader"},
+        {"name": "first", "role": "operator", "workspace": "*"},
+        {"name": "first", "role": "admin", "workspace": "default"},
+    ],
+)
+async def test_a_first_key_that_would_lock_its_maker_out_is_refused(
+    api: Api, narrower: Json
+) -> None:
+    reply = await api.post("/keys", narrower)
+
+    details = assert_problem(reply, 400, "locked_out", "the first key must be")
+    assert details == {"role": "admin", "workspace": "*"}
+    assert (await api.get("/agents")).status == 200
+
+
+async def test_a_secret_is_shown_once(steward: Api) -> None:
+    made = await steward.post("/keys", {"name": "CI", "role": "worker"})
+
+    listed = await steward.get("/keys")
+
+    assert made.status == 201
+    assert made.data["id"] in listed.ids
+    assert made.data["secret"] not in listed.text.decode()
+    assert "digest" not in listed.text.decode()
+    assert {name: value for name, value in made.data.items() if name != "secret"} in listed.data
+
+
+async def test_a_key_is_of_the_callers_workspace_unless_it_says_otherwise(steward: Api) -> None:
+    plain = await steward.post("/keys", {"name": "CI", "role": "worker"})
+    named = await steward.post("/keys", {"name": "CI", "role": "worker", "workspace": "b"})
+
+    assert plain.data["workspace_id"] == "default"
+    assert named.data["workspace_id"] == "b"
+
+
+async def test_a_revoked_key_opens_nothing_from_that_moment(steward: Api) -> None:
+    made = (await steward.post("/keys", {"name": "CI", "role": "worker"})).data
+    holder = steward.using(made["secret"])
+    assert (await holder.get("/agents")).status == 200
+
+    revoked = await steward.delete(f"/keys/{made['id']}")
+
+    assert (revoked.status, revoked.text) == (204, b"")
+    assert_problem(await holder.get("/agents"), 401, "unauthorized", "revoked")
+    assert made["id"] not in (await steward.get("/keys")).ids
+    assert_problem(await steward.delete(f"/keys/{made['id']}"), 404, "not_found")
+
+
+async def test_the_last_admin_cannot_revoke_their_own_key(steward: Api) -> None:
+    await key_of(steward, "admin", "default")
+    own = next(key for key in (await steward.get("/keys")).data if key["workspace_id"] == "*")
+
+    reply = await steward.delete(f"/keys/{own['id']}")
+
+    assert_problem(reply, 400, "locked_out", "make another one first")
+    assert (await steward.get("/keys")).status == 200
+
+
+async def test_an_admin_key_can_be_revoked_once_another_one_does_its_work(steward: Api) -> None:
+    old = next(key for key in (await steward.get("/keys")).data if key["workspace_id"] == "*")
+    successor = await key_of(steward, "admin", "*")
+
+    assert (await successor.delete(f"/keys/{old['id']}")).status == 204
+    assert_problem(await steward.get("/keys"), 401, "unauthorized")
+    assert (await successor.get("/keys")).status == 200
+
+
+async def test_an_admin_of_one_workspace_makes_keys_for_no_other(steward: Api) -> None:
+    admin_of_b = await key_of(steward, "admin", "b")
+
+    other = await admin_of_b.post("/keys", {"name": "x", "role": "reader", "workspace": "a"})
+    every = await admin_of_b.post("/keys", {"name": "x", "role": "admin", "workspace": "*"})
+    own = await admin_of_b.post("/keys", {"name": "x", "role": "reader", "workspace": "b"})
+
+    assert_problem(other, 403, "forbidden", "'b' only")
+    assert_problem(every, 403, "forbidden", "'b' only")
+    assert own.status == 201
+
+
+async def test_an_admin_sees_and_revokes_every_key_that_opens_their_workspace_alone(
+    steward: Api,
+) -> None:
+    made = (await steward.post("/keys", {"name": "CI", "role": "reader", "workspace": "b"})).data
+    admin_of_b = await key_of(steward, "admin", "b")
+
+    assert made["id"] in (await admin_of_b.get("/keys")).ids
+    assert (await admin_of_b.delete(f"/keys/{made['id']}")).status == 204
+    assert_problem(await steward.using(made["secret"]).get("/agents"), 401, "unauthorized")
+
+
+async def test_a_key_works_as_a_bearer_token_too(steward: Api) -> None:
+    made = (await steward.post("/keys", {"name": "CI", "role": "reader"})).data
+    bearer = {"Authorization": f"Bearer {made['secret']}"}
+
+    reply = await steward.using("").call("GET", "/agents", headers=bearer)
+
+    assert reply.status == 200
+
+
+async def test_a_repeated_request_does_not_show_a_secret_that_opens_nothing(steward: Api) -> None:
+    once = {"Idempotency-Key": "make-ci"}
+    body = {"name": "CI", "role": "reader"}
+    first = await steward.call("POST", "/keys", body, headers=once)
+
+    again = await steward.call("POST", "/keys", body, headers=once)
+
+    assert first.status == 201
+    details = assert_problem(again, 400, "secret_shown", "its secret is not kept")
+    assert details == {"id": first.data["id"]}
+
+
+async def test_the_history_names_the_key_that_acted(steward: Api) -> None:
+    made = (await steward.post("/keys", {"name": "CI", "role": "admin"})).data
+    await registered(steward.using(made["secret"]))
+
+    history = await steward.get("/events", type="registered")
+
+    assert history.data[0]["actor"] == {
+        "type": "user",
+        "id": made["id"],
+        "auth": "api_key",
+        "name": "CI",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"name": "x"}, "role"),
+        ({"name": "x", "role": "king"}, "role"),
+        ({"name": "", "role": "admin"}, "name"),
+        ({"name": "x", "role": "reader", "workspace": "a b"}, "workspace"),
+        ({"name": "x", "role": "reader", "digest": "00"}, "digest"),
+    ],
+)
+async def test_a_key_that_makes_no_sense_is_refused_by_the_path(
+    steward: Api, body: Json, path: str
+) -> None:
+    details = assert_problem(await steward.post("/keys", body), 400, "validation_error")
+
+    assert [problem["path"] for problem in details["problems"]] == [path]
