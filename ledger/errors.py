@@ -6,16 +6,21 @@
     │   ├── IllegalTransition       the lifecycle table does not allow it
     │   ├── AlreadyDecided          the approval was decided before
     │   ├── InvalidInput            the input does not satisfy the agent's schema
+    │   ├── InvalidSchema           a version's schema is not a JSON Schema
     │   ├── InvalidUsage            token counts that contradict each other
     │   ├── NameTaken               an agent of that name exists
     │   ├── AgentArchived           the agent takes no more executions
     │   ├── KeyReused               an idempotency key came back with another request
-    │   └── LimitExceeded           more than a stated limit allows
+    │   ├── LimitExceeded           more than a stated limit allows
+    │   ├── InvalidJson             two programs would read it differently (strict_json.py)
+    │   └── NotCanonical            a number has no form that all agree on (digest.py)
     ├── VersionMismatch             somebody else was faster (asked for with If-Match)
-    └── Unavailable                 not now: nothing was recorded, try again
-        ├── QueueFull               more commands wait than the writer may hold
-        ├── StoreFailed             the disk or the database said no
-        └── LedgerClosed            the ledger is shutting down
+    ├── Unavailable                 not now: nothing was recorded, try again
+    │   ├── QueueFull               more commands wait than the writer may hold
+    │   ├── StoreFailed             the disk or the database said no
+    │   └── LedgerClosed            the ledger is shutting down
+    ├── DatabaseInUse               another process writes to the file
+    └── UnreadableEvent             a stored event this code cannot read: a fault
 
 Refusals know nothing of HTTP. Each carries a `code`, stable for programs, and `details`.
 """

@@ -1,13 +1,15 @@
 """Usage to cost: what a number of tokens costs, with the price that was used kept beside it."""
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from typing import Any
 
 from ledger.errors import InvalidUsage
 from ledger.events import Price, Totals, Usage, UsageRecorded
 
 _MILLION = Decimal(1_000_000)
+_EXACT = Context(prec=100)
+"""Enough digits that no product or sum of counts and prices is ever rounded."""
 _ADDED = ("prompt_tokens", "completion_tokens", "total_tokens")
 _ADDED_WHERE_KNOWN = ("cached_tokens", "cache_creation_tokens", "reasoning_tokens")
 
@@ -41,13 +43,14 @@ def cost_of(usage: Usage, price: Price) -> Decimal:
     fresh = usage.prompt_tokens - cached - creating
     cached_price = price.input if price.cached_input is None else price.cached_input
     creation_price = price.input if price.cache_creation is None else price.cache_creation
-    dollars = (
-        fresh * price.input
-        + cached * cached_price
-        + creating * creation_price
-        + usage.completion_tokens * price.output
-    )
-    return dollars / _MILLION
+    with localcontext(_EXACT):
+        dollars = (
+            fresh * price.input
+            + cached * cached_price
+            + creating * creation_price
+            + usage.completion_tokens * price.output
+        )
+        return dollars / _MILLION
 
 
 def priced(
@@ -76,7 +79,8 @@ def add_usage(totals: Totals, usage: UsageRecorded) -> Totals:
     if usage.cost_usd is None:
         unpriced += usage.total_tokens
     else:
-        cost = (cost or Decimal(0)) + usage.cost_usd
+        with localcontext(_EXACT):
+            cost = (cost or Decimal(0)) + usage.cost_usd
     return Totals(
         token_usage=so_far.model_copy(update=counts), cost_usd=cost, unpriced_tokens=unpriced
     )

@@ -13,6 +13,7 @@ from ledger.errors import InvalidInput, InvalidSchema
 from ledger.strict_json import decode_stored, encode, plain
 
 _MOST_VIOLATIONS = 20
+_LONGEST_MESSAGE = 500
 
 
 def check_schema(schema: dict[str, Any], name: str) -> None:
@@ -39,7 +40,8 @@ def check_input(schema: dict[str, Any], value: Any) -> None:
     violations = []
     for error in _validator(encode(schema)).iter_errors(plain(value)):
         path = ".".join(str(step) for step in error.instance_path)
-        violations.append({"path": f"input.{path}" if path else "input", "message": error.message})
+        message = _shortened(error.message)  # it quotes the value, however large
+        violations.append({"path": f"input.{path}" if path else "input", "message": message})
         if len(violations) == _MOST_VIOLATIONS:
             break
     if violations:
@@ -60,5 +62,9 @@ def _nothing_from_outside(uri: str) -> Any:
     raise ValueError(message)
 
 
+def _shortened(message: str) -> str:
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    return _shortened(str(error).splitlines()[0])

@@ -153,9 +153,14 @@ class Complete:
     occurred_at: datetime | None = None
 
     def decide(self, unit: Unit) -> Decision:
-        """Record `completed`, or `approval_requested` with the output held back."""
+        """Record `completed`, or `approval_requested` with the output held back.
+
+        A yes at another checkpoint is no yes to the output: after one the execution is started
+        again before its output is held back.
+        """
         execution = unit.target(self.execution_id)
-        if execution.checkpoint is None or execution.status is not Status.RUNNING:
+        at_work = execution.status in {Status.RUNNING, Status.APPROVED}
+        if execution.checkpoint is None or not at_work:
             execution.complete(unit.stamp, self.output, self.occurred_at)
             return Decision(execution)
         payload = {"output": self.output}
