@@ -7,7 +7,7 @@ that read first and wrote later would fail without waiting when somebody else wr
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     URL,
@@ -30,6 +30,7 @@ _PRAGMAS = (
     "PRAGMA synchronous=NORMAL",  # what is lost in a power cut comes back from the log
     f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}",
     "PRAGMA cache_size=-32768",
+    "PRAGMA wal_autocheckpoint=4000",  # pages; a page that changes often is copied less often
     "PRAGMA temp_store=MEMORY",
 )
 
@@ -118,6 +119,10 @@ def _upsert(
 
 def _sum(old: ColumnElement[Any], new: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(old + new, old, new)
+
+
+CLUSTERED: Final[dict[str, Any]] = {"sqlite_with_rowid": False}
+"""Options of a table with short rows: on SQLite the primary key's index is the table itself."""
 
 
 def index_where_set(name: str, *columns: ColumnElement[Any], given: ColumnElement[Any]) -> Index:

@@ -6,6 +6,7 @@ execution as it was after its event N. Frames only count: none is decoded.
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from ledger import events as e
@@ -126,22 +127,30 @@ def _started(row: Row, event: Recorded) -> Row:
 
 def _usage_recorded(row: Row, event: Recorded) -> Row:
     facts = event.facts
-    total, cost = facts.get("total_tokens", 0), facts.get("cost_usd")
-    changed = {name: row[name] + facts.get(name, 0) for name in _COUNTED}
-    changed |= {name: money.add(row[name], facts.get(name)) for name in _COUNTED_WHERE_KNOWN}
+    changed: Row = {"models": _with_model(row["models"], facts["model"])}
+    for name in _COUNTED:
+        changed[name] = row[name] + facts.get(name, 0)
+    for name in _COUNTED_WHERE_KNOWN:
+        if name in facts:
+            changed[name] = money.add(row[name], facts[name])
+    cost = facts.get("cost_usd")
     if cost is None:
-        changed["unpriced_tokens"] = row["unpriced_tokens"] + total
+        changed["unpriced_tokens"] = row["unpriced_tokens"] + facts.get("total_tokens", 0)
     else:
-        changed["cost"] = money.add(row["cost"], money.nanos_of(cost))
-        changed["cost_usd"] = money.decimal_text(Decimal(row["cost_usd"] or 0) + Decimal(cost))
-    models = decode(row["models"].encode())
-    if facts["model"] not in models:
-        changed["models"] = encode([*models, facts["model"]]).decode()
+        exact = Decimal(cost)
+        changed["cost"] = money.add(row["cost"], money.nanos_of(exact))
+        changed["cost_usd"] = money.decimal_text(Decimal(row["cost_usd"] or 0) + exact)
     return changed
 
 
 _COUNTED = ("prompt_tokens", "completion_tokens", "total_tokens")
 _COUNTED_WHERE_KNOWN = ("cached_tokens", "cache_creation_tokens", "reasoning_tokens")
+
+
+@lru_cache(maxsize=1024)
+def _with_model(models: str, model: str) -> str:
+    known = decode(models.encode())
+    return models if model in known else encode([*known, model]).decode()
 
 
 def _approval_requested(_row: Row, event: Recorded) -> Row:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-from projections.dialect import index_where_set
+from projections.dialect import CLUSTERED, index_where_set
 
 metadata = MetaData()
 
@@ -65,6 +65,7 @@ labels = Table(
     Column("value", String, primary_key=True, comment="as labels.value_of has it"),
     Column("workspace", String, nullable=False),
     Column("created_at", BigInteger, nullable=False, comment="of the execution"),
+    **CLUSTERED,
 )
 
 counts = Table(
@@ -74,6 +75,7 @@ counts = Table(
     Column("agent_id", String, primary_key=True),
     Column("status", String, primary_key=True),
     Column("executions", BigInteger, nullable=False),
+    **CLUSTERED,
 )
 
 

@@ -112,24 +112,26 @@ def as_of(events: Sequence[Recorded]) -> Json:
 
 def _matching(workspace: str, filters: Filters) -> tuple[Select[Any], Order]:
     """The executions of a list. One that asks for a label is read in the order of the labels."""
-    statement = select(executions.c.id).select_from(executions)
-    statement = statement.where(executions.c.workspace == workspace)
-    created_at: ColumnElement[Any] = executions.c.created_at
-    id_: ColumnElement[Any] = executions.c.id
+    source: FromClause = executions
+    place: FromClause = executions
+    wanted: list[ColumnElement[bool]] = [executions.c.workspace == workspace]
     for condition in filters.conditions:
         if condition.filter.sql is not None:
-            statement = statement.where(condition.filter.sql(condition.value))
-            continue
-        label = labels.alias()
-        name, value = condition.value
-        statement = statement.join(label, label.c.execution_id == executions.c.id).where(
-            label.c.workspace == workspace, label.c.name == name, label.c.value == value
-        )
-        created_at, id_ = label.c.created_at, label.c.execution_id
+            wanted.append(condition.filter.sql(condition.value))
+        else:
+            place = labels.alias()
+            source = source.join(place, place.c.execution_id == executions.c.id)
+            name, value = condition.value
+            wanted += [place.c.workspace == workspace, place.c.name == name, place.c.value == value]
     key = filters.sort.removeprefix("-")
-    column = created_at if key == "created_at" else executions.c[key]
-    nullable = bool(executions.c[key].nullable)
-    return statement, Order(filters.sort, column, id_, filters.sort.startswith("-"), nullable)
+    order = Order(
+        name=filters.sort,
+        column=place.c[key] if key == "created_at" else executions.c[key],
+        id=executions.c.id if place is executions else place.c.execution_id,
+        descending=filters.sort.startswith("-"),
+        nullable=bool(executions.c[key].nullable),
+    )
+    return select(executions.c.id).select_from(source).where(*wanted), order
 
 
 def _total(connection: Connection, workspace: str, filters: Filters) -> Total:

@@ -51,7 +51,7 @@ class Steps:
         self._reader = LogReader(source)
         self._clock = clock
         self._page_size = page_size
-        self._goal = source.position
+        self.goal = source.position
         with store.writing() as connection:
             tracking.metadata.create_all(connection)
         for follower in self.followers:
@@ -121,7 +121,7 @@ class Steps:
         return micros(self._clock())
 
     def _note_goal(self, follower: Follower) -> None:
-        follower.caught_up = follower.caught_up or follower.position >= self._goal
+        follower.caught_up = follower.caught_up or follower.position >= self.goal
 
     def _refuse_other_log(self, follower: Follower) -> None:
         """Begin again if the view was built from another log than this: a backup, another file."""
