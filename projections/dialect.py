@@ -4,8 +4,9 @@ A transaction begins as BEGIN IMMEDIATE on SQLite when its connection has the op
 that read first and wrote later would fail without waiting when somebody else wrote in between.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from sqlalchemy import (
     URL,
     ColumnElement,
     Connection,
+    Dialect,
     Engine,
     Index,
     Insert,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.compiler import SQLCompiler
 
 WRITES = "writes"
 _BUSY_MILLISECONDS = 30_000
@@ -89,14 +92,38 @@ def upsert(
         keep: columns that stay as they were first inserted.
     """
     if rows:
-        columns = frozenset(rows[0])
-        statement = _upsert(
-            connection.dialect.name, table, columns, frozenset(add), frozenset(keep)
+        statement, parameters = _compiled(
+            connection.dialect, table, frozenset(rows[0]), frozenset(add), frozenset(keep)
         )
-        connection.execute(statement, rows)
+        connection.exec_driver_sql(statement, parameters(rows))
+
+
+Rows = Sequence[Mapping[str, Any]]
 
 
 @lru_cache(maxsize=256)
+def _compiled(
+    dialect: Dialect,
+    table: Table,
+    columns: frozenset[str],
+    add: frozenset[str],
+    keep: frozenset[str],
+) -> tuple[str, Callable[[Rows], Any]]:
+    """The statement as text, and what makes the driver's parameters of rows.
+
+    Compiled once and handed to the driver as it is: the library's own work for every row of an
+    executemany costs more than SQLite's.
+    """
+    statement = _upsert(dialect.name, table, columns, add, keep)
+    compiled = statement.compile(dialect=dialect, column_keys=sorted(columns))
+    names = compiled.positiontup if isinstance(compiled, SQLCompiler) else None
+    if names is None:
+        return str(compiled), list
+    first, *rest = names
+    values = itemgetter(first, *rest) if rest else lambda row: (row[first],)
+    return str(compiled), lambda rows: list(map(values, rows))
+
+
 def _upsert(
     dialect: str,
     table: Table,
