@@ -94,8 +94,8 @@ _NOT_CONDITIONS = frozenset({"page", "limit", "cursor", "sort", "fields"})
 
 def _condition(name: str, text: str) -> Condition:
     if name.startswith(METADATA):
-        label = metadata_name(name.removeprefix(METADATA))
-        return Condition(label, METADATA_FILTER, (label, searchable(text)))
+        label = metadata_name(_parsed("metadata", _text, name.removeprefix(METADATA)))
+        return Condition(label, METADATA_FILTER, (label, _parsed(name, _label_value, text)))
     if name not in FILTERS:
         known = ", ".join([*FILTERS, METADATA + "<key>", *sorted(_NOT_CONDITIONS)])
         raise InvalidQuery(name, f"there is no such filter; there are {known}")
@@ -122,11 +122,24 @@ def _statuses(text: str) -> tuple[str, ...]:
     return tuple(str(status) for status in statuses)
 
 
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        message = "this is not Unicode text"
+        raise ValueError(message) from None
+    return text
+
+
 def _word(text: str) -> str:
     if "\0" in text:
         message = "there is a NUL in it"
         raise ValueError(message)
-    return text
+    return _text(text)
+
+
+def _label_value(text: str) -> str:
+    return searchable(_text(text))
 
 
 def _integer(text: str) -> int:
@@ -219,8 +232,8 @@ def _label(row: Row, label: tuple[str, str]) -> bool:
     return label in set(labels_of(row["models"], row["metadata"]))
 
 
-METADATA_FILTER: Final = Filter(_word, None, _label)
-"""Of `metadata.<key>`; the value is the label, a pair of name and text."""
+METADATA_FILTER: Final = Filter(_label_value, None, _label)
+"""Of `metadata.<key>`; the value of its condition is a label, a pair of name and text."""
 
 FILTERS: Final[Mapping[str, Filter]] = {
     "status": _one_of("status", _statuses),
@@ -231,7 +244,7 @@ FILTERS: Final[Mapping[str, Filter]] = {
     "parent_id": _equal("parent_id"),
     "root_id": _equal("root_id"),
     "trace_id": _equal("trace_id"),
-    "model": Filter(lambda text: (MODEL, searchable(text)), None, _label),
+    "model": Filter(lambda text: (MODEL, _label_value(text)), None, _label),
     "error_code": _equal("error_code"),
     "created_after": _at_least("created_at", _time),
     "created_before": _before("created_at"),
