@@ -1,0 +1,97 @@
+"""The limits there are, with their numbers taken from the code that holds them."""
+
+from ledger.commands.scores import MOST_SCORES
+from ledger.writer import MOST_BYTES_WAITING, MOST_WAITING
+from projections.executions import _DEEPEST, _MOST_DESCENDANTS
+from projections.labels import _LONGEST
+from projections.pages import DEFAULT_LIMIT, MOST_COUNTED, MOST_PER_PAGE
+from scripts.describe.markdown import code, table
+from server.api.executions import _MOST_IN_TREE
+from server.api.history import _MOST
+from server.api.recording import _MOST_LINES
+from server.api.streams import _WRITE_SECONDS
+from server.outbox import MOST_SECONDS, MOST_STEPS
+from server.route import _LONGEST_KEY
+from server.settings import Settings
+
+_MIB = 1024 * 1024
+
+
+def limits() -> str:
+    """What is bounded, by how much, and what happens beyond."""
+    rows = [*_of_requests(), *_of_lists(), *_of_streams()]
+    return table(("what", "limit", "beyond it"), rows)
+
+
+def _of_requests() -> list[tuple[str, str, str]]:
+    body, event = _setting("max_body_bytes"), _setting("max_payload_bytes")
+    return [
+        ("request body", f"{body // _MIB} MiB ({code('LEDGER_MAX_BODY_BYTES')})", "413"),
+        ("one event", f"{event // _MIB} MiB ({code('LEDGER_MAX_PAYLOAD_BYTES')})", "413"),
+        ("lines of one NDJSON body of runs", f"{_MOST_LINES:,}", f"400 {code('validation_error')}"),
+        ("`Idempotency-Key`", f"{_LONGEST_KEY} characters", f"400 {code('validation_error')}"),
+        ("scores of one execution", f"{MOST_SCORES:,}", f"400 {code('limit_exceeded')}"),
+        (
+            "requests per second of one key",
+            f"none by default ({code('LEDGER_MAX_REQUESTS_PER_SECOND')})",
+            "429 with `Retry-After`",
+        ),
+        (
+            "commands that wait for the writer",
+            f"{MOST_WAITING:,}, or {MOST_BYTES_WAITING // _MIB} MiB of bodies",
+            f"503 {code('queue_full')} with `Retry-After`; nothing was recorded",
+        ),
+        (
+            "a blocking execute",
+            f"{_setting('wait_seconds')} s ({code('LEDGER_WAIT_SECONDS')})",
+            "the run is answered as it stands",
+        ),
+    ]
+
+
+def _of_lists() -> list[tuple[str, str, str]]:
+    return [
+        ("rows of a page", str(MOST_PER_PAGE), f"becomes {DEFAULT_LIMIT}"),
+        ("events of a history page", f"{_MOST:,}", "becomes 100"),
+        (
+            "counting for `total`",
+            f"{MOST_COUNTED:,} rows, where no roll-up knows",
+            "`total_is_estimate: true`",
+        ),
+        (
+            "a tree",
+            f"{_MOST_IN_TREE:,} executions, {_DEEPEST} levels",
+            "`is_truncated: true` at the top",
+        ),
+        (
+            "inclusive cost of a list",
+            f"{_MOST_DESCENDANTS:,} executions below the page",
+            "`inclusive_cost_usd` is null",
+        ),
+        (
+            "metadata key or value, to be searched",
+            f"{_LONGEST} characters",
+            "found by the whole text still; its digest is compared",
+        ),
+    ]
+
+
+def _of_streams() -> list[tuple[str, str, str]]:
+    return [
+        (
+            "silence on a stream",
+            f"{_setting('heartbeat_seconds')} s ({code('LEDGER_HEARTBEAT_SECONDS')})",
+            "a comment line is sent",
+        ),
+        ("a reader that takes nothing", f"{_WRITE_SECONDS} s", "the connection is closed"),
+        (
+            "frames of an in-process agent",
+            f"{MOST_STEPS} together, or {MOST_SECONDS * 1000:g} ms",
+            "they are recorded",
+        ),
+    ]
+
+
+def _setting(name: str) -> int:
+    """The default of a setting that is a whole number."""
+    return int(Settings.model_fields[name].get_default())
