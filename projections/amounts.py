@@ -1,0 +1,80 @@
+"""Exact sums of money where integers have 64 bits: nano-dollars, and what is finer beside them.
+
+Prices are per million tokens, so one call may cost fractions of a nano-dollar. Were each of them
+rounded, a total would depend on how the calls are grouped; with the rest in a column of its own,
+totals over any groups are the decimal sum. What is finer than 10^-18 dollars is rounded, half to
+even; no price of up to twelve decimals per million tokens comes to that.
+"""
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, NamedTuple, Self
+
+from sqlalchemy import BigInteger, Column
+
+from projections import money
+
+_SCALE = 18
+_REST = 10**9  # rests in a nano-dollar
+
+
+class Amount(NamedTuple):
+    """Money, or None for both while it is unknown.
+
+    Attributes:
+        nano: whole nano-dollars.
+        rest: what is left, in 10^-18 dollars; of one amount less than a nano-dollar.
+    """
+
+    nano: int | None = None
+    rest: int | None = None
+
+    @classmethod
+    def of(cls, usd: str | Decimal | None) -> Self:
+        """An amount in dollars."""
+        if usd is None:
+            return cls()
+        finest = Decimal(usd).scaleb(_SCALE).to_integral_value(ROUND_HALF_EVEN)
+        return cls(*divmod(int(finest), _REST))
+
+    @classmethod
+    def in_row(cls, row: Mapping[Any, Any]) -> Self:
+        """The amount, or the sum of amounts, in the columns of a row."""
+        nano, rest = row["cost_nano"], row["cost_rest"]
+        return cls() if nano is None else cls(int(nano), int(rest))
+
+    def __add__(self, other: "Amount") -> "Amount":  # type: ignore[override] # not a tuple's
+        """The sum of what is known."""
+        return Amount(money.add(self.nano, other.nano), money.add(self.rest, other.rest))
+
+    @property
+    def usd(self) -> Decimal | None:
+        """In dollars, exact."""
+        if self.nano is None or self.rest is None:
+            return None
+        return Decimal(self.nano * _REST + self.rest).scaleb(-_SCALE)
+
+    @property
+    def columns(self) -> dict[str, int | None]:
+        """As it stands in a row."""
+        return {"cost_nano": self.nano, "cost_rest": self.rest}
+
+    def shown(self, name: str, *, spent: bool = True) -> dict[str, Any]:
+        """As it stands on the wire: a number under a name, and exact text beside it.
+
+        Args:
+            name: of the number; the text's is the same with `_usd`.
+            spent: whether there is anything that costs. If not, nothing is 0 and not unknown.
+        """
+        usd = self.usd if spent or self.nano is not None else Decimal(0)
+        if usd is None:
+            return {name: None, f"{name}_usd": None}
+        return {name: float(usd), f"{name}_usd": money.decimal_text(usd)}
+
+
+def amount_columns() -> tuple[Column[int], Column[int]]:
+    """The columns of an amount, for a table."""
+    return (
+        Column("cost_nano", BigInteger, comment="whole nano-dollars; null when unknown"),
+        Column("cost_rest", BigInteger, comment="and what is finer, in 10^-18 dollars"),
+    )

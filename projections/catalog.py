@@ -1,0 +1,27 @@
+"""Every projection there is."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from projections.agents import Agents
+from projections.approvals import Approvals
+from projections.costs import Costs
+from projections.executions import Executions
+from projections.keys import Keys
+from projections.projection import Projection
+from projections.score_configs import ScoreConfigs
+from projections.scores import Scores
+from projections.sessions import Sessions
+from projections.spans import Spans
+
+ALL: Final[Sequence[Projection]] = (
+    Executions(),
+    Approvals(),
+    Agents(),
+    Costs(),
+    Sessions(),
+    Spans(),
+    Scores(),
+    ScoreConfigs(),
+    Keys(),
+)

@@ -1,0 +1,192 @@
+"""Sessions: what happened under one session id, from the first execution to the last."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    MetaData,
+    String,
+    Table,
+    select,
+    tuple_,
+)
+
+from ledger import events as e
+from ledger.errors import NotFound
+from ledger.mapper import Recorded
+from projections.amounts import Amount, amount_columns
+from projections.dialect import CLUSTERED, upsert
+from projections.pages import Listing, Order, PageRequest, counted, fetch
+from projections.projection import Identity, Page
+from projections.times import micros_of, text_of
+
+Json = dict[str, Any]
+Row = dict[str, Any]
+Key = tuple[str, str]
+
+_ENDS = frozenset(
+    end.TOPIC for end in (e.Completed, e.Failed, e.Cancelled, e.Rejected, e.ApprovalExpired)
+)
+
+metadata = MetaData()
+
+sessions = Table(
+    "sessions_v1",
+    metadata,
+    Column("workspace", String, primary_key=True),
+    Column("session_id", String, primary_key=True),
+    Column("trace_count", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False, comment="of models"),
+    Column("total_tokens", BigInteger, nullable=False),
+    Column("unpriced_tokens", BigInteger, nullable=False),
+    *amount_columns(),
+    Column("error_count", BigInteger, nullable=False, comment="executions that failed"),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+)
+
+traces = Table(
+    "session_traces_v1",
+    metadata,
+    Column("workspace", String, primary_key=True),
+    Column("session_id", String, primary_key=True),
+    Column("trace_id", String, primary_key=True),
+    **CLUSTERED,
+)
+
+Index("sessions_v1_last_seen", *(sessions.c[n] for n in ("workspace", "last_seen", "session_id")))
+
+_COUNTS: Final = ("trace_count", "calls", "total_tokens", "unpriced_tokens", "error_count")
+
+
+class Sessions:
+    """Sessions by id. What belongs to no session is left out."""
+
+    name: ClassVar[str] = "sessions"
+    version: ClassVar[int] = 1
+    metadata: ClassVar[MetaData] = metadata
+    topics: ClassVar[frozenset[str] | None] = _ENDS | {e.Created.TOPIC, e.UsageRecorded.TOPIC}
+
+    def apply(self, connection: Connection, page: Page) -> None:
+        """Fold the page into the sessions that it touches."""
+        told = [
+            (event, identity)
+            for event in page.events
+            if event.topic in _FOLDED and (identity := page.identities[event.id]).session_id
+        ]
+        if not told:
+            return
+        rows = _load(connection, {_key(identity) for _, identity in told})
+        for event, identity in told:
+            key = _key(identity)
+            rows[key] = _after(rows.get(key), event, identity)
+        begun = [identity for event, identity in told if event.topic == e.Created.TOPIC]
+        _count_traces(connection, rows, begun)
+        upsert(connection, sessions, list(rows.values()))
+
+
+_FOLDED: Final = Sessions.topics or frozenset()
+
+
+def _key(identity: Identity) -> Key:
+    return identity.workspace, identity.session_id
+
+
+def _load(connection: Connection, keys: Collection[Key]) -> dict[Key, Row]:
+    is_one = tuple_(sessions.c.workspace, sessions.c.session_id).in_(keys)
+    rows = map(dict, connection.execute(select(sessions).where(is_one)).mappings())
+    return {(row["workspace"], row["session_id"]): row for row in rows}
+
+
+def _after(row: Row | None, event: Recorded, identity: Identity) -> Row:
+    """The row of a session after an event in it."""
+    if event.topic == e.Created.TOPIC:
+        return _seen(row, identity, identity.created_at)
+    facts = event.facts
+    row = _seen(row, identity, micros_of(facts.get("occurred_at") or event.at))
+    if event.topic == e.UsageRecorded.TOPIC:
+        _spend(row, facts)
+    elif event.topic == e.Failed.TOPIC:
+        row["error_count"] += 1
+    return row
+
+
+def _seen(row: Row | None, identity: Identity, at: int) -> Row:
+    if row is None:
+        workspace, session_id = _key(identity)
+        row = {"workspace": workspace, "session_id": session_id, **dict.fromkeys(_COUNTS, 0)}
+        return row | {**Amount().columns, "first_seen": at, "last_seen": at}
+    row["first_seen"] = min(row["first_seen"], at)
+    row["last_seen"] = max(row["last_seen"], at)
+    return row
+
+
+def _spend(row: Row, facts: Mapping[str, Any]) -> None:
+    tokens = facts.get("total_tokens", 0)
+    amount = Amount.of(facts.get("cost_usd"))
+    row["calls"] += 1
+    row["total_tokens"] += tokens
+    if amount.nano is None:
+        row["unpriced_tokens"] += tokens
+    row.update((Amount.in_row(row) + amount).columns)
+
+
+def _count_traces(
+    connection: Connection, rows: Mapping[Key, Row], identities: Collection[Identity]
+) -> None:
+    """Note the traces that came into sessions: executions of one trace are counted once."""
+    if not identities:
+        return
+    seen = {(*_key(identity), identity.trace_id) for identity in identities}
+    columns = (traces.c.workspace, traces.c.session_id, traces.c.trace_id)
+    known = connection.execute(select(*columns).where(tuple_(*columns).in_(seen)))
+    new = sorted(seen.difference(map(tuple, known)))
+    for workspace, session_id, _ in new:
+        rows[workspace, session_id]["trace_count"] += 1
+    names = [column.name for column in columns]
+    upsert(connection, traces, [dict(zip(names, key, strict=True)) for key in new])
+
+
+def list_sessions(connection: Connection, workspace: str, request: PageRequest) -> Listing:
+    """A page of the sessions of a workspace, the one that was last active first.
+
+    Raises:
+        InvalidQuery: the cursor is not one of this list.
+    """
+    matching = select(sessions).where(sessions.c.workspace == workspace)
+    order = Order("-last_seen", sessions.c.last_seen, sessions.c.session_id)
+    page = fetch(connection, matching, order, request, lambda: counted(connection, matching))
+    return page._replace(items=[represent(row) for row in page.items])
+
+
+def get_session(connection: Connection, workspace: str, session_id: str) -> Json:
+    """One session.
+
+    Raises:
+        NotFound: nothing happened under this id in this workspace.
+    """
+    wanted = select(sessions).where(
+        sessions.c.workspace == workspace, sessions.c.session_id == session_id
+    )
+    row = connection.execute(wanted).mappings().first()
+    if row is None:
+        raise NotFound("session", session_id)
+    return represent(row)
+
+
+def represent(row: Mapping[Any, Any]) -> Json:
+    """The JSON object of a session."""
+    return {
+        "session_id": row["session_id"],
+        "trace_count": row["trace_count"],
+        "total_tokens": row["total_tokens"],
+        **Amount.in_row(row).shown("total_cost", spent=row["calls"] > 0),
+        "unpriced_tokens": row["unpriced_tokens"],
+        "error_count": row["error_count"],
+        "first_seen": text_of(row["first_seen"]),
+        "last_seen": text_of(row["last_seen"]),
+    }
