@@ -107,9 +107,10 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
         _watch(services)
         yield services
     finally:
-        await loop.run_in_executor(None, ledger.close)
+        # Whoever reads stops first: SQLite does not survive a connection closed under a query.
         await loop.run_in_executor(None, catch_up.stop)
-        readers.shutdown()
+        await loop.run_in_executor(None, readers.shutdown)
+        await loop.run_in_executor(None, ledger.close)
         views.close()
 
 

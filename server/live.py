@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
+from math import inf
 
 from ledger.mapper import Recorded
 from server.frames import ENDINGS, Frames, frame_of
@@ -20,12 +21,13 @@ _MOST_TAIL_BYTES = 256 * 1024
 class Channel:
     """What the readers of one execution share: its latest frames, and the wait for the next."""
 
-    __slots__ = ("_tail", "_tail_bytes", "_waiting", "last", "readers")
+    __slots__ = ("_end", "_tail", "_tail_bytes", "_waiting", "last", "readers")
 
     def __init__(self) -> None:
         self.readers = 0
         self.last = 0
-        self._tail: deque[tuple[int, bytes, bool]] = deque()
+        self._end: float = inf
+        self._tail: deque[tuple[int, bytes]] = deque()
         self._tail_bytes = 0
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -33,7 +35,9 @@ class Channel:
         """Keep the frame of the execution's next event."""
         frame = frame_of(recorded)
         self.last = recorded.version
-        self._tail.append((recorded.version, frame, recorded.topic in ENDINGS))
+        if recorded.topic in ENDINGS:
+            self._end = recorded.version
+        self._tail.append((recorded.version, frame))
         self._tail_bytes += len(frame)
         while self._tail_bytes > _MOST_TAIL_BYTES and len(self._tail) > 1:
             self._tail_bytes -= len(self._tail.popleft()[1])
@@ -45,8 +49,7 @@ class Channel:
         newest_first = takewhile(lambda item: item[0] > sequence, reversed(self._tail))
         items = list(newest_first)[::-1]
         last = items[-1][0] if items else sequence
-        ended = bool(items) and items[-1][2]
-        return Frames(b"".join(frame for _, frame, _ in items), last, ended)
+        return Frames(b"".join(frame for _, frame in items), last, last >= self._end)
 
     def wake(self) -> None:
         """Let every reader that waits look again."""

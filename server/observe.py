@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from server.errors import Handler
+from server.route import REQUEST_ID
 from server.services import SERVICES
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
@@ -20,14 +21,14 @@ log = structlog.get_logger()
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Name the request, time it, count it under its route."""
     given = request.headers.get("X-Request-Id", "")
-    request["id"] = given if _ID.match(given) else secrets.token_hex(8)
+    request[REQUEST_ID] = given if _ID.match(given) else secrets.token_hex(8)
     began = perf_counter()
     status = 0
     try:
         response = await handler(request)
         status = response.status
         if not response.prepared:
-            response.headers["X-Request-Id"] = request["id"]
+            response.headers["X-Request-Id"] = request[REQUEST_ID]
         return response
     finally:
         seconds = perf_counter() - began
@@ -36,4 +37,11 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         meter = request.app[SERVICES].metrics.requests
         meter.labels(request.method, route, str(status or "left")).observe(seconds)
         level = log.error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.debug
-        level("request", id=request["id"], method=request.method, path=request.path, status=status, seconds=round(seconds, 6))
+        level(
+            "request",
+            id=request[REQUEST_ID],
+            method=request.method,
+            path=request.path,
+            status=status,
+            seconds=round(seconds, 6),
+        )

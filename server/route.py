@@ -16,6 +16,9 @@ from server.auth import NOBODY, Permission, Principal
 from server.errors import InvalidRequest, PayloadTooLarge
 from server.services import SERVICES, Services
 
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+"""The name of a request, in its log lines and in the envelopes of what it recorded."""
+
 M = TypeVar("M", bound=BaseModel)
 _LONGEST_KEY = 255
 _MOST_DIGITS = 18
@@ -76,7 +79,7 @@ class Call:
         return Caller(
             self.workspace,
             self.principal.actor,
-            self.request.get("id"),
+            self.request.get(REQUEST_ID),
             key,
             await self._digest() if key else "",
             _expected_version(self.request.headers.get("If-Match")),

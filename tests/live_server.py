@@ -41,14 +41,29 @@ class Caller(NamedTuple):
 
     def stream(self, path: str, headers: dict[str, str] | None = None) -> bytes:
         """A stream to its end, every byte of it."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request("GET", f"/api/v1{path}", None, headers or {})
-            answer = connection.getresponse()
-            assert answer.status == 200, answer.read()
-            return answer.read()
-        finally:
-            connection.close()
+        return Reader(self, path, headers).read()
+
+
+class Reader:
+    """An open stream: the server has begun to answer, and what it sends is read in a thread."""
+
+    def __init__(self, caller: Caller, path: str, headers: dict[str, str] | None = None) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", caller.port, timeout=30)
+        self._connection.request("GET", f"/api/v1{path}", None, headers or {})
+        self._answer = self._connection.getresponse()
+        assert self._answer.status == 200, self._answer.read()
+        self._bytes = self._answer.read(1)
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def read(self) -> bytes:
+        """Everything, once the server has closed the stream."""
+        self._thread.join(30)
+        return self._bytes
+
+    def _read(self) -> None:
+        self._bytes += self._answer.read()
+        self._connection.close()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from ledger.writer import Caller, Receipt
 from server.auth import Permission
 from server.errors import InvalidRequest, RequestError
 from server.route import (
+    REQUEST_ID,
     Answer,
     Call,
     Route,
@@ -105,7 +106,7 @@ async def _verdict(call: Call, number: int, line: bytes) -> dict[str, Any]:
     caller = Caller(
         call.workspace,
         call.principal.actor,
-        call.request.get("id"),
+        call.request.get(REQUEST_ID),
         key=f"line:{sha256(line.strip()).hexdigest()}",
         digest="line",
     )

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ledger.clock import parse_time
 from ledger.errors import NotFound
+from ledger.mapper import Recorded
 from server.errors import InvalidRequest
 from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of
 from server.route import Answer, Call, Query, Route, to_sequence
@@ -61,11 +62,9 @@ async def stream(call: Call) -> Answer:
     services, id_ = call.services, call.path("execution_id")
     after = _cursor(call)
     await _first_event(call, id_)
-    end = await services.read(lambda: services.ledger.read_last(id_, ENDINGS))
-    if end is None or (after is not None and after < end.version):
-        return await send(call, _follow(services, id_, after or 0))
-    last = b"" if after is not None else frame_of(end)
-    return await send(call, _once(last))
+    end = await _end_of(services, id_) if after is None else None
+    frames = _follow(services, id_, after or 0) if end is None else _once(frame_of(end))
+    return await send(call, frames)
 
 
 async def replay(call: Call) -> Answer:
@@ -109,6 +108,10 @@ def cursor_of(request: web.Request) -> int | None:
     return sequence
 
 
+async def _end_of(services: Services, id_: str) -> Recorded | None:
+    return await services.read(lambda: services.ledger.read_last(id_, ENDINGS))
+
+
 async def _once(frame: bytes) -> AsyncIterator[bytes]:
     yield frame
 
@@ -124,6 +127,9 @@ async def _recorded(services: Services, id_: str, after: int, until: int) -> Asy
 async def _follow(services: Services, id_: str, after: int) -> AsyncIterator[bytes]:
     """Everything after a sequence: from the store while behind, then as it is announced."""
     with services.hub.join(id_) as channel:
+        end = await _end_of(services, id_)
+        if end is not None and after >= end.version:
+            return
         while not services.hub.closing:
             chunk = channel.after(after) or await _read(services, id_, after, None)
             if chunk.bytes:

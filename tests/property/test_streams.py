@@ -1,6 +1,5 @@
 """The law of streams: what is replayed is what was sent live, wherever one cuts and resumes."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.frames import HEARTBEAT, PREAMBLE
 from server.settings import read_settings
-from tests.live_server import Caller, live_server
+from tests.live_server import Caller, Reader, live_server
 
 TEXT = st.text(max_size=40)
 FRAME = st.one_of(
@@ -32,24 +31,6 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     )
     with live_server(settings) as caller:
         yield caller
-
-
-class Reader(threading.Thread):
-    """Reads a stream to its end while others go on."""
-
-    def __init__(self, caller: Caller, path: str) -> None:
-        super().__init__()
-        self._caller = caller
-        self._path = path
-        self.bytes = b""
-        self.start()
-
-    def run(self) -> None:
-        self.bytes = self._caller.stream(self._path)
-
-    def frames(self) -> bytes:
-        self.join(30)
-        return frames_in(self.bytes)
 
 
 def frames_in(stream: bytes) -> bytes:
@@ -90,12 +71,12 @@ def test_a_replay_is_byte_for_byte_what_was_sent_live(
             late.append((joins[number], Reader(caller, path)))
     caller.post(f"/executions/{id_}/complete", {"output": {"ok": True}})
 
-    frames = live.frames()
+    frames = frames_in(live.read())
 
     assert frames == frames_in(caller.stream(f"/executions/{id_}/replay"))
     assert ids_in(frames) == list(range(1, sum(map(len, batches)) + 4))
     for sequence, reader in late:
-        assert reader.frames() == after(frames, sequence)
+        assert frames_in(reader.read()) == after(frames, sequence)
 
 
 @given(batches=BATCHES, cut=st.integers(0, 2**16))
