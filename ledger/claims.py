@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from eventsourcing.domain import BaseAggregate
 
 from ledger.event import Event, FirstEvent, Stamp, envelope_of
+from ledger.strict_json import encode
 
 
 class NameClaimed(FirstEvent):
@@ -130,4 +131,4 @@ class IdempotencyKey(BaseAggregate[str]):
 
 
 def _digest(*parts: str) -> str:
-    return sha256("\0".join(parts).encode()).hexdigest()[:40]
+    return sha256(encode(parts)).hexdigest()[:40]  # as JSON no part can reach into the next
