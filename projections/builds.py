@@ -44,6 +44,12 @@ def names_of_all(builds: Iterable[Build]) -> Mapping[str, str]:
     return {plain: name for build in builds for plain, name in build.names.items()}
 
 
+def prepare(store: ViewStore) -> None:
+    """Make the tables in which builds are tracked, if there are none."""
+    with store.writing() as connection:
+        tracking.metadata.create_all(connection)
+
+
 def live(store: ViewStore, projection: Projection) -> Build:
     """The live build of a projection; its empty tables are made if there is none."""
     with store.writing() as connection:

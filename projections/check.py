@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, select, tuple_
 
 from ledger.clock import Clock, utc_now
 from ledger.mapper import Recorded
-from projections import tracking
+from projections import builds, tracking
 from projections.projection import Log, Projection
 from projections.rebuild import PAGE_SIZE, Advance
 from projections.steps import Steps
@@ -84,6 +84,7 @@ def check(
     Raises:
         CheckFailed: the scratch database failed.
     """
+    builds.prepare(store)
     with store.reading() as live:
         found: list[Difference] = []
         for position, group in _by_position(live, projections).items():

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from sqlalchemy import Connection, MetaData, bindparam, select
+from sqlalchemy import Connection, MetaData, bindparam, select, tuple_
 
 from ledger.events import Annotated, Created
 from ledger.mapper import Recorded
@@ -148,6 +148,10 @@ def _save_counts(
         if number
     ]
     upsert(connection, counts, rows, add=["executions"])
+    emptied = [place for place, number in changes.items() if number < 0]
+    if emptied:
+        one_of_them = tuple_(*counts.primary_key).in_(emptied)
+        connection.execute(counts.delete().where(one_of_them, counts.c.executions == 0))
 
 
 def _place(row: Row) -> tuple[str, str, str]:

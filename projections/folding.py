@@ -69,7 +69,8 @@ def _park(connection: Connection, build: Build, event: Recorded, error: Exceptio
 
 def describe(error: Exception) -> str:
     """An error in one line: without a traceback, whose variables are what users recorded."""
-    return f"{type(error).__name__}: {error}"
+    told, *_ = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {told}"
 
 
 def until(page: Page, position: int) -> Page:

@@ -1,12 +1,11 @@
 """Rebuilding views from the log while the old ones go on answering."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from sqlalchemy import Connection
 
 from ledger.clock import Clock, utc_now
 from projections import builds, tracking
-from projections.builds import Build
 from projections.folding import fold_or_park, until
 from projections.identities import LogReader
 from projections.projection import Log, Page, Projection
@@ -20,7 +19,7 @@ PAGE_SIZE = 2_000
 
 
 class RebuildAbandoned(Exception):
-    """Somebody else began to rebuild the same views; theirs goes on."""
+    """Somebody else began to rebuild one of these views; theirs goes on."""
 
 
 class Rebuild:
@@ -40,6 +39,7 @@ class Rebuild:
         self._reader = LogReader(log)
         self._clock = clock
         self._page_size = page_size
+        builds.prepare(store)
         self._builds = [builds.begin(store, projection) for projection in projections]
         self._names = builds.names_of_all(self._builds)
 
@@ -65,12 +65,11 @@ class Rebuild:
     def _fold(self, connection: Connection, page: Page) -> None:
         if not page.events:
             return
-        for build in self._builds:
-            fold_or_park(connection, build, page, self._now)
         rows = [build.row for build in self._builds]
         if not tracking.advance(connection, rows, self._position, page.events[-1]):
-            message = "another rebuild of the same views has begun"
-            raise RebuildAbandoned(message)
+            raise RebuildAbandoned(*(build.projection.name for build in self._builds))
+        for build in self._builds:
+            fold_or_park(connection, build, page, self._now)
         self._builds = [build.at(page.events[-1]) for build in self._builds]
 
     def _now(self) -> int:
@@ -79,21 +78,17 @@ class Rebuild:
     def _swap(self) -> None:
         """Become live. Never go back: what a view has shown, the view in its place shows too."""
         with self._store.writing(self._names) as connection:
-            target = _furthest_live(connection, self._builds)
+            target = self._furthest_live(connection)
             while self._position < target:
                 self._fold(connection, until(self._reader.page(self._position, PAGE_SIZE), target))
             with_plain_names(connection)
             for build in self._builds:
                 builds.swap(connection, build)
 
-
-def _furthest_live(connection: Connection, builds_: Sequence[Build]) -> int:
-    names = {(build.projection.name, build.projection.version) for build in builds_}
-    return max(
-        (
-            row.position
-            for row in tracking.tracked(connection)
-            if row.live and (row.projection, row.version) in names
-        ),
-        default=0,
-    )
+    def _furthest_live(self, connection: Connection) -> int:
+        rows = tracking.tracked(connection)
+        if not {build.row for build in self._builds} <= set(rows):
+            raise RebuildAbandoned(*(build.projection.name for build in self._builds))
+        names = {(build.projection.name, build.projection.version) for build in self._builds}
+        live = [row for row in rows if row.live and (row.projection, row.version) in names]
+        return max((row.position for row in live), default=0)

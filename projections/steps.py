@@ -52,8 +52,7 @@ class Steps:
         self._clock = clock
         self._page_size = page_size
         self.goal = source.position
-        with store.writing() as connection:
-            tracking.metadata.create_all(connection)
+        builds.prepare(store)
         for follower in self.followers:
             follower.load(store)
             self._refuse_other_log(follower)
@@ -94,7 +93,7 @@ class Steps:
             for follower in group:
                 follower.load(self._store)
         except _FoldFailed as failure:
-            return _set_apart(failure)
+            return _set_apart(failure) or len(group) > 1
         for follower in group:
             self._note_goal(follower)
         return True
