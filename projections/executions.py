@@ -25,6 +25,7 @@ __all__ = [
     "find_by_trace",
     "get_execution",
     "list_executions",
+    "matching",
     "tree",
 ]
 
@@ -108,6 +109,11 @@ def as_of(events: Sequence[Recorded]) -> Json:
         events: of the execution, from its first on; frames may be left out, but for the last.
     """
     return represent(fold(events))
+
+
+def matching(workspace: str, filters: Filters) -> Select[Any]:
+    """The ids of the executions that satisfy filters, for other queries to go on with."""
+    return _matching(workspace, filters)[0]
 
 
 def _matching(workspace: str, filters: Filters) -> tuple[Select[Any], Order]:

@@ -6,6 +6,7 @@ from typing import Any
 from ledger.access import ANY_WORKSPACE, Role
 from ledger.commands import CreateKey, RevokeKey
 from ledger.errors import Refused
+from ledger.writer import Caller
 from projections import keys
 from server.auth import Permission, digest_of_secret, new_secret
 from server.errors import Forbidden
@@ -29,7 +30,7 @@ class SecretShown(Refused):
 
 
 async def list_(call: Call) -> Answer:
-    """Keys in force that were made in this workspace. Nobody can read a secret again."""
+    """Keys in force that open this workspace, and those for all that were made in it."""
     found = await call.services.query(
         lambda connection: keys.list_keys(connection, call.workspace, call.query.wanted)
     )
@@ -43,11 +44,11 @@ async def create(call: Call) -> Answer:
         workspace = _workspace(call)
         secret = new_secret()
         command = CreateKey(call.body.name, call.body.role, workspace, digest_of_secret(secret))
-        receipt = await call.services.record(command, await call.caller(), call.size())
+        receipt = await call.services.record(command, await _caller(call, workspace), call.size())
         if receipt.repeated:
             message = f"key {receipt.id!r} was made by the first request; its secret is not kept"
             raise SecretShown(message, id=receipt.id)
-        made = await _key(call, receipt.id)
+        made = await _key(call, receipt.id, workspace)
         keyring.reload()
     return one({**made, "secret": secret}, status=HTTPStatus.CREATED)
 
@@ -56,11 +57,13 @@ async def revoke(call: Call) -> Answer:
     """Close a key for ever, at once."""
     keyring, id_ = call.services.keyring, call.path("key_id")
     async with keyring.changing:
-        await _key(call, id_)
+        key = await _key(call, id_)
+        _refuse_beyond(call, key["workspace_id"])
         if keyring.is_needed(id_):
             message = f"nobody else could administer what key {id_!r} does; make another one first"
             raise LockedOut(message, id=id_)
-        await call.services.record(RevokeKey(id_), await call.caller())
+        caller = await _caller(call, key["workspace_id"])
+        await call.services.record(RevokeKey(id_), caller)
         await call.services.query(lambda _: None)
         keyring.reload()
     return nothing()
@@ -81,16 +84,26 @@ def _workspace(call: Call) -> str:
             "once there is a key, a request without one is refused"
         )
         raise LockedOut(message, role=Role.ADMIN, workspace=ANY_WORKSPACE)
-    if workspace != call.workspace and not call.principal.everywhere:
-        message = f"the caller's key opens {call.workspace!r} only"
-        raise Forbidden(message, workspace=workspace)
+    _refuse_beyond(call, workspace)
     return workspace
 
 
-async def _key(call: Call, id_: str) -> dict[str, Any]:
-    return await call.services.query(
-        lambda connection: keys.get_key(connection, call.workspace, id_)
-    )
+def _refuse_beyond(call: Call, workspace: str) -> None:
+    """Raises Forbidden when a workspace, or every one, is more than the caller administers."""
+    if workspace != call.workspace and not call.principal.everywhere:
+        message = f"the caller's key opens {call.workspace!r} only"
+        raise Forbidden(message, workspace=workspace)
+
+
+async def _caller(call: Call, workspace: str) -> Caller:
+    """The caller in the workspace that a key opens: there it is listed, and can be revoked."""
+    caller = await call.caller()
+    return caller if workspace == ANY_WORKSPACE else caller._replace(workspace=workspace)
+
+
+async def _key(call: Call, id_: str, workspace: str = ANY_WORKSPACE) -> dict[str, Any]:
+    wanted = call.workspace if workspace == ANY_WORKSPACE else workspace
+    return await call.services.query(lambda connection: keys.get_key(connection, wanted, id_))
 
 
 def _route(method: str, path: str, handle: Handle, summary: str, **more: Any) -> Route:

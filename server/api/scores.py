@@ -5,7 +5,7 @@ from typing import Any
 
 from ledger import commands as c
 from ledger.errors import NotFound
-from projections import executions, scores
+from projections import executions, score_configs, scores
 from server.auth import Permission
 from server.errors import InvalidRequest
 from server.route import Answer, Call, Handle, Route, nothing, one, page, read_model
@@ -73,7 +73,7 @@ async def remove(call: Call) -> Answer:
 async def list_configs(call: Call) -> Answer:
     """Score configurations, newest first."""
     found = await call.services.query(
-        lambda connection: scores.list_configs(connection, call.workspace, call.query.wanted)
+        lambda connection: score_configs.list_configs(connection, call.workspace, call.query.wanted)
     )
     return page(found.items, found.meta)
 
@@ -143,7 +143,7 @@ async def _score(call: Call, id_: str) -> dict[str, Any]:
 
 async def _config(call: Call, id_: str) -> dict[str, Any]:
     return await call.services.query(
-        lambda connection: scores.get_config(connection, call.workspace, id_)
+        lambda connection: score_configs.get_config(connection, call.workspace, id_)
     )
 
 

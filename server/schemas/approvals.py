@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 from server.route import LenientBody
 from server.schemas.paging import PageQuery
 
-ApprovalStatus = Literal["pending", "approved", "rejected", "expired"]
+ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
+"""Cancelled: its execution ended while it waited, and nobody decided."""
 
 
 class ApprovalsQuery(PageQuery):

@@ -1,7 +1,6 @@
 """Costs on the wire. A cost is a number for published clients and an exact decimal text beside."""
 
 from datetime import date
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,8 +18,8 @@ class DailyCost(BaseModel):
     """The totals of one day in UTC."""
 
     date: str
-    cost: float
-    cost_usd: str
+    cost: float | None
+    cost_usd: str | None
     executions: int
     tokens: int
     unpriced_tokens: int
@@ -29,8 +28,8 @@ class DailyCost(BaseModel):
 class CostSummary(BaseModel):
     """The totals of a period. Tokens without a known price are counted apart, never as free."""
 
-    total_cost: float
-    total_cost_usd: str
+    total_cost: float | None
+    total_cost_usd: str | None
     total_executions: int
     total_tokens: int
     unpriced_tokens: int
@@ -38,14 +37,16 @@ class CostSummary(BaseModel):
 
 
 class CostRow(BaseModel):
-    """The totals of one group; the group's values stand beside, each under its name."""
+    """The totals of one group, whose values stand beside them under the names of the grouping.
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": True})
+    An execution may call many models: where these are told apart, `executions` is null.
+    """
 
-    executions: int
-    cost: float
-    cost_usd: str
+    model_config = ConfigDict(extra="allow")
+
+    executions: int | None
+    calls: int
+    cost: float | None
+    cost_usd: str | None
     total_tokens: int
     unpriced_tokens: int
-
-    __pydantic_extra__: dict[str, Any]

@@ -113,6 +113,15 @@ async def test_an_admin_sees_and_revokes_every_key_that_opens_their_workspace_al
     assert_problem(await steward.using(made["secret"]).get("/agents"), 401, "unauthorized")
 
 
+async def test_an_admin_of_one_workspace_revokes_no_key_that_opens_all(steward: Api) -> None:
+    admin = await key_of(steward, "admin", "default")
+    broad = (await steward.post("/keys", {**STEWARD, "workspace": "*"})).data
+
+    reply = await admin.delete(f"/keys/{broad['id']}")
+
+    assert_problem(reply, 403, "forbidden", "'default' only")
+
+
 async def test_a_key_works_as_a_bearer_token_too(steward: Api) -> None:
     made = (await steward.post("/keys", {"name": "CI", "role": "reader"})).data
     bearer = {"Authorization": f"Bearer {made['secret']}"}

@@ -13,7 +13,7 @@ from tests.integration.conftest import key_of
 from tests.integration.examples import example_of, path_of
 
 PRIVATE = [route for route in ROUTES if not route.public]
-NOBODYS = defaultdict(lambda: "0" * 27)
+NOBODYS: defaultdict[str, str] = defaultdict(lambda: "0" * 27)
 
 
 def name_of(route: Route) -> str:

@@ -7,10 +7,10 @@ from tests.integration.conftest import spent, started
 @pytest.fixture
 async def monday(api: Api, agent: Json) -> str:
     """A session with two runs, one of which failed."""
-    for _ in range(2):
-        id_ = await started(api, agent["id"], session_id="monday")
+    ids = [await started(api, agent["id"], session_id="monday") for _ in range(2)]
+    for id_ in ids:
         await spent(api, id_)
-    await api.post(f"/executions/{id_}/fail", {"error": "no luck"})
+    await api.post(f"/executions/{ids[0]}/fail", {"error": "no luck"})
     return "monday"
 
 
