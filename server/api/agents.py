@@ -21,10 +21,11 @@ _PROMOTE = f"{_AGENT}/versions/{{version_id}}/promote"
 
 async def list_(call: Call) -> Answer:
     """Agents, newest first."""
-    asked = call.query.model_dump(include={"type", "name", "search", "status"})
+    asked = call.query.model_dump(include={"type", "name", "search"})
+    status = None if call.query.status == "all" else call.query.status
     found = await call.services.query(
         lambda connection: agents.list_agents(
-            connection, call.workspace, call.query.wanted, **asked
+            connection, call.workspace, call.query.wanted, status=status, **asked
         )
     )
     return page(found.items, found.meta)

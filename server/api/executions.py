@@ -53,11 +53,12 @@ async def _settled(services: Services, id_: str, seconds: float) -> None:
     deadline = clock() + seconds
     with services.hub.join(id_) as channel:
         while not services.hub.closing:
+            seen = channel.last
             facts = await services.read(lambda: services.ledger.read_facts(id_))
             moves = [fact for fact in facts if "status" in fact.facts]
             if moves[-1].topic in _PAUSES or clock() >= deadline:
                 return
-            await channel.went_on(facts[-1].version, deadline - clock())
+            await channel.went_on(max(seen, facts[-1].version), deadline - clock())
 
 
 async def answer(call: Call, receipt: Receipt, status: HTTPStatus = HTTPStatus.OK) -> Answer:

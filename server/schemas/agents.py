@@ -20,7 +20,9 @@ class AgentsQuery(PageQuery):
     type: AgentType | None = None
     name: Word | None = Field(None, description="The whole name, exactly.")
     search: Word | None = Field(None, description="A part of the name or the description.")
-    status: Literal["active", "archived"] | None = None
+    status: Literal["active", "archived", "all"] = Field(
+        "active", description="Archived agents are left out unless asked for."
+    )
 
 
 class AgentBody(LenientBody):
