@@ -64,7 +64,6 @@ class Attempt:
         worker: str,
         most_bytes: int,
     ) -> None:
-        self.finished = asyncio.Event()
         self._definition = definition
         self._outbox = outbox
         self._slot = slot
@@ -82,12 +81,9 @@ class Attempt:
 
     async def work(self) -> None:
         """Start, run the agent, record how it ended."""
-        try:
-            if self._why is None and await self._started():
-                await self._perform()
-                await self._conclude()
-        finally:
-            self.finished.set()
+        if self._why is None and await self._started():
+            await self._perform()
+            await self._conclude()
 
     def interrupt(self, why: Interruption) -> None:
         """Stop the agent. The execution's own end outweighs every other reason."""

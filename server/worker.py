@@ -7,7 +7,6 @@ It learns of work from the ledger's commits and, at its start, from the views. E
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from datetime import timedelta
 
 import structlog
 
@@ -39,7 +38,7 @@ _NEWS = _TO_DO | {
     )
 }
 _TO_EXECUTE = b'"mode":"execute"'
-_PAUSE_AFTER_FAULT = timedelta(seconds=5)
+_PAUSE_AFTER_FAULT_SECONDS = 5.0
 _LAST_WORDS_SECONDS = 5.0
 
 log = structlog.get_logger()
@@ -58,6 +57,8 @@ class Worker:
         self._slots = asyncio.Semaphore(services.settings.worker_slots)
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
+        self._taken: set[str] = set()  # one task at a time has to do with an execution
+        self._again: set[str] = set()  # to be looked at again when that task is done
         self._attempts: dict[str, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -158,32 +159,38 @@ class Worker:
                     self._enqueue(id_)
             except Exception:  # the worker must outlive whatever the disk does
                 log.exception("cannot read what waits to be taken up; trying again")
-                await asyncio.sleep(_PAUSE_AFTER_FAULT.total_seconds())
+                await asyncio.sleep(_PAUSE_AFTER_FAULT_SECONDS)
             else:
                 return
 
     async def _dispatch(self) -> None:
         while True:
             id_ = await self._queue.get()
+            self._queued.discard(id_)
+            if id_ in self._taken:
+                self._again.add(id_)
+                continue
             slot = Slot(self._slots)
             await slot.take()
-            self._queued.discard(id_)
+            self._taken.add(id_)
             task = asyncio.create_task(self._take_up(id_, slot), name=id_)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _take_up(self, id_: str, slot: Slot) -> None:
         try:
-            while id_ in self._attempts:  # an earlier attempt has yet to notice that it is over
-                await self._attempts[id_].finished.wait()
             assignment = await self._assignment(id_)
             if assignment is not None:
                 await self._work(assignment, slot)
         except Exception:
             log.exception("execution not taken up; trying again", execution=id_)
-            self._loop.call_later(_PAUSE_AFTER_FAULT.total_seconds(), self._enqueue, id_)
+            self._loop.call_later(_PAUSE_AFTER_FAULT_SECONDS, self._enqueue, id_)
         finally:
             slot.free()
+            self._taken.discard(id_)
+            if id_ in self._again:
+                self._again.discard(id_)
+                self._enqueue(id_)
 
     async def _assignment(self, id_: str) -> Assignment | None:
         """The execution, if it is this worker's to take up."""

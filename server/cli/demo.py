@@ -1,0 +1,159 @@
+"""`execution-ledger demo`: the server with sample agents, and a few runs of them to look at."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from server.app import serve as run_server
+from server.cli.connection import Api, Refusal, Unreachable
+from server.cli.executions import executions_table
+from server.cli.failures import CommandFailed, leave
+from server.cli.frames import frames_of, readable
+from server.cli.offline import settings_for
+from server.cli.output import money, say
+from server.cli.serving import run_to_the_end
+from server.demo import PRICES, agents
+from server.demo.tour import Toured, take_tour
+from server.logs import configure_logs
+from server.settings import Settings
+
+_PORT = 8080
+
+
+def demo(
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="Show the runs, costs and a replay, and exit.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = _PORT,
+    database: Annotated[
+        str, typer.Option(metavar="URL", help="sqlite:///PATH, to keep the demo's data.")
+    ] = "",
+) -> None:
+    """Run the server with sample agents, nothing to configure.
+
+    The agents work on the records of a small shop that come with the package: no network, no
+    language model. Without --database the data is in a temporary folder, gone when the demo ends.
+
+    Examples:
+      execution-ledger demo
+      execution-ledger demo --once
+    """
+    try:
+        with _data(database) as url:
+            settings = _settings(host, port, url)
+            configure_logs(settings)
+            run_to_the_end(_demo(settings, once=once), settings)
+    except CommandFailed as failure:
+        leave(failure)
+
+
+@contextlib.contextmanager
+def _data(database: str) -> Iterator[str]:
+    if database:
+        say(f"Data: {database}")
+        yield database
+        return
+    with TemporaryDirectory(prefix="execution-ledger-demo-") as folder:
+        say(f"Data: {folder} (gone when the demo ends; --database sqlite:///PATH keeps it)")
+        yield f"sqlite:///{Path(folder, 'demo.db')}"
+
+
+def _settings(host: str, port: int, url: str) -> Settings:
+    if port and not _is_free(host, port):
+        say(f"Port {port} is in use, so the demo takes another one.")
+        port = 0
+    prices: Any = PRICES
+    return settings_for(
+        host=host,
+        port=port,
+        database=url,
+        prices=prices,
+        log_format="console",
+        log_level="warning",
+    )
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+async def _demo(settings: Settings, *, once: bool) -> None:
+    """The server, and the tour beside it; the server's end is the demo's end."""
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    server = asyncio.create_task(
+        run_server(settings, agents, worker=True, on_ready=address.set_result)
+    )
+    tour = asyncio.create_task(_tour(address, once=once))
+    await asyncio.wait({server, tour}, return_when=asyncio.FIRST_COMPLETED)
+    if tour.done() and not once and tour.exception() is None:
+        await server
+        return
+    for task in (tour, server):
+        task.cancel()
+    outcome = await asyncio.gather(server, tour, return_exceptions=True)
+    for error in outcome:
+        if isinstance(error, Exception):
+            raise error
+
+
+async def _tour(address: "asyncio.Future[str]", *, once: bool) -> None:
+    url = await address
+    say(f"Serving at {url}", "", "Asking the demo agents for some runs:")
+    try:
+        async with Api(url) as api:
+            toured = await take_tour(api)
+            say("", executions_table(toured.executions), "")
+            if once:
+                await _show(api, toured)
+            else:
+                _invite(url, toured)
+    except (Refusal, Unreachable) as error:
+        raise CommandFailed(str(error)) from None
+
+
+async def _show(api: Api, toured: Toured) -> None:
+    total = (await api.get("/costs/summary")).data
+    say(
+        f"Cost in all: {money(total['total_cost_usd'])} for {total['total_tokens']} tokens. The"
+        " only model is `local-rules-1`, a word counter at a made-up price; the other",
+        "agents use none, and so cost nothing.",
+        "",
+    )
+    approved = toured.executions[8]
+    say(f"Replay of {approved['id']}, as it was streamed:")
+    async for frame in frames_of(api.stream(f"/executions/{approved['id']}/replay")):
+        say(readable(frame))
+
+
+def _invite(url: str, toured: Toured) -> None:
+    id_ = toured.waiting["id"]
+    base = f"{url}/api/v1/executions"
+    done = toured.executions[8]["id"]
+    say(
+        "Try these:",
+        "",
+        "  the runs for gold customers",
+        f"    curl -s '{base}?metadata.tier=gold&fields=id,agent_name,status,cost_usd'",
+        "  a replay, at the pace at which it was recorded",
+        f"    curl -sN '{base}/{done}/replay?speed=1'",
+        "  approve the refund that waits, then look at it again",
+        f"    curl -s -X POST '{base}/{id_}/approve'",
+        f"    execution-ledger executions watch {id_} --server {url}",
+        "",
+        f"API: {url}/docs",
+        "Ctrl-C ends the demo.",
+    )

@@ -1,0 +1,258 @@
+"""`execution-ledger executions`: find, look at, watch, replay, stop."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from server.cli.connection import Reply
+from server.cli.failures import CommandFailed
+from server.cli.frames import Frame, frames_of, readable, short
+from server.cli.lookup import agent_id, json_object, pairs
+from server.cli.output import (
+    clean,
+    coloured,
+    money,
+    print_bytes,
+    print_json,
+    say,
+    seconds,
+    short_time,
+    table,
+)
+from server.cli.session import Session, asks
+
+app = typer.Typer(
+    no_args_is_help=True, help="Find executions, look at them, watch, replay, stop them."
+)
+
+Id = Annotated[str, typer.Argument(help="The execution's id.", metavar="ID")]
+
+
+@app.command("list")
+@asks
+async def list_(
+    session: Session,
+    *,
+    status: Annotated[str, typer.Option(help="One or several, by commas.")] = "",
+    agent: Annotated[str, typer.Option(help="The agent's name or id.")] = "",
+    session_id: Annotated[str, typer.Option(help="The session's id.")] = "",
+    user_id: Annotated[str, typer.Option(help="The user's id.")] = "",
+    model: Annotated[str, typer.Option(help="A model that was used.")] = "",
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Repeat for several.")
+    ] = None,
+    text: Annotated[str, typer.Option("-q", help="Text in input, output or error.")] = "",
+    since: Annotated[str, typer.Option(help="Created after this time (RFC 3339).")] = "",
+    until: Annotated[str, typer.Option(help="Created before this time.")] = "",
+    min_cost: Annotated[str, typer.Option(help="In US dollars.")] = "",
+    sort: Annotated[str, typer.Option(help="For example -cost or duration_ms.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Rows.")] = 20,
+    cursor: Annotated[str, typer.Option(help="The next_cursor of the page before.")] = "",
+) -> None:
+    """List executions, newest first.
+
+    Examples:
+      execution-ledger executions list --status failed,rejected
+      execution-ledger executions list --agent refund --metadata tier=gold
+      execution-ledger executions list --sort=-cost --limit 5
+      execution-ledger executions list --json | jq -r '.data[].id'
+    """
+    query: dict[str, Any] = {
+        "status": status,
+        "agent_id": await agent_id(session.api, agent) if agent else "",
+        "session_id": session_id,
+        "user_id": user_id,
+        "model": model,
+        "q": text,
+        "created_after": since,
+        "created_before": until,
+        "min_cost": min_cost,
+        "sort": sort,
+        "limit": limit,
+        "cursor": cursor,
+    }
+    labels = pairs(metadata or (), "--metadata")
+    query |= {f"metadata.{name}": value for name, value in labels.items()}
+    reply = await session.api.get("/executions", query)
+    session.show(reply, executions_table(reply.data), _more(reply))
+
+
+def executions_table(executions: Iterable[dict[str, Any]]) -> Any:
+    """Executions as a table."""
+    return table(
+        "",
+        ("id", "agent", "status", "created (UTC)", ">took", ">tokens", ">cost"),
+        (
+            (
+                each["id"],
+                each["agent_name"],
+                coloured(each["status"]),
+                short_time(each["created_at"]),
+                seconds(each["duration_ms"]),
+                each["total_tokens"],
+                money(each["cost_usd"]) if each["total_tokens"] else "",
+            )
+            for each in executions
+        ),
+    )
+
+
+def _more(reply: Reply) -> Text:
+    meta = reply.body["meta"]
+    about = "about " if meta.get("total_is_estimate") else ""
+    said = f"{len(reply.data)} of {about}{meta['total']}"
+    if meta["has_more"]:
+        said += f"; for more: --cursor {meta['next_cursor']}"
+    return Text(said, style="dim")
+
+
+@app.command()
+@asks
+async def show(
+    session: Session,
+    execution_id: Id,
+    at: Annotated[int | None, typer.Option(min=1, help="As it was after this event.")] = None,
+) -> None:
+    """Show one execution, as it is or as it was after one of its events."""
+    reply = await session.api.get(f"/executions/{execution_id}", {"at": at})
+    session.show(reply, table("", ("field", "value"), _fields(reply.data)))
+
+
+def _fields(execution: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    for name, value in execution.items():
+        if name in {"execution_id", "is_terminal", "cost"} or value in (None, "", {}):
+            continue
+        if name == "status":
+            yield name, coloured(value)
+        else:
+            yield name, value if isinstance(value, str | int) else short(value)
+
+
+@app.command()
+@asks
+async def events(
+    session: Session,
+    execution_id: Id,
+    after: Annotated[int, typer.Option(min=0, help="Only those after this sequence.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 1000,
+    type_: Annotated[str, typer.Option("--type", help="Only these types, by commas.")] = "",
+) -> None:
+    """List what was recorded, event by event: the audit history.
+
+    Examples:
+      execution-ledger executions events ID
+      execution-ledger executions events ID --type approval_requested,approved,rejected
+    """
+    query: dict[str, Any] = {"after": after, "limit": limit, "type": type_}
+    reply = await session.api.get(f"/executions/{execution_id}/events", query)
+    columns = (">#", "at (UTC)", "type", "by", "data")
+    rows = (
+        (each["sequence"], each["at"][:23].replace("T", " "), each["type"], _by(each["actor"]),
+         short(each["data"]))
+        for each in reply.data
+    )  # fmt: skip
+    session.show(reply, table("", columns, rows))
+
+
+def _by(actor: dict[str, Any]) -> str:
+    return f"{actor['type']} {actor.get('name') or actor['id']}"
+
+
+@app.command()
+@asks
+async def execute(
+    session: Session,
+    agent: Annotated[str, typer.Argument(help="The agent's name or id.")],
+    input_: Annotated[
+        str, typer.Option("--input", help="A JSON object, @FILE, or - for stdin.")
+    ] = "{}",
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Repeat for several.")
+    ] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the end.")] = False,
+) -> None:
+    """Ask for a run of an agent, and wait for its end or its pause.
+
+    Example:
+      execution-ledger executions execute refund --input @request.json
+    """
+    body = {
+        "input": json_object(input_, "--input"),
+        "metadata": pairs(metadata or (), "--metadata"),
+        "async_mode": no_wait,
+    }
+    id_ = await agent_id(session.api, agent)
+    reply = await session.api.post(f"/agents/{id_}/execute", body)
+    session.show(reply, table("", ("field", "value"), _fields(reply.data)))
+
+
+@app.command()
+@asks
+async def watch(
+    session: Session,
+    execution_id: Id,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the exact bytes.")] = False,
+) -> None:
+    """Watch an execution: what it did so far, then live, to its end.
+
+    Exits with 1 when it failed, or was cancelled or rejected.
+    """
+    last = await _print(session, f"/executions/{execution_id}/stream", {"replay": True}, raw=raw)
+    if last is not None and last.name == "error":
+        message = f"execution {execution_id} {last.data['status']}"
+        raise CommandFailed(message)
+
+
+@app.command()
+@asks
+async def replay(
+    session: Session,
+    execution_id: Id,
+    speed: Annotated[
+        float, typer.Option(min=0, help="0 at once, 1 as it was, 10 ten times faster.")
+    ] = 0,
+    after: Annotated[int, typer.Option(min=0, help="Only frames after this sequence.")] = 0,
+    until: Annotated[int | None, typer.Option(min=1, help="End after this sequence.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the exact bytes.")] = False,
+) -> None:
+    """Replay an execution, frame by frame, as it was streamed.
+
+    Examples:
+      execution-ledger executions replay ID --speed 1
+      execution-ledger executions replay ID --raw > run.sse
+    """
+    query: dict[str, Any] = {"speed": speed, "starting_after": after, "until": until}
+    await _print(session, f"/executions/{execution_id}/replay", query, raw=raw)
+
+
+async def _print(session: Session, path: str, query: dict[str, Any], *, raw: bool) -> Frame | None:
+    """Print a stream as it comes; returns the frame that ended the execution, if it did."""
+    stream = session.api.stream(path, query)
+    if raw:
+        async for chunk in stream:
+            print_bytes(chunk)
+        return None
+    last = None
+    async for frame in frames_of(stream):
+        if session.as_json:
+            print_json({"event": frame.name, "id": frame.sequence, "data": frame.data})
+        else:
+            say(readable(frame))
+        last = frame if frame.is_last else None
+    return last
+
+
+@app.command()
+@asks
+async def cancel(
+    session: Session,
+    execution_id: Id,
+    reason: Annotated[str | None, typer.Option(help="Why; kept in the history.")] = None,
+) -> None:
+    """Stop an execution. One that ended already stays as it is."""
+    reply = await session.api.post(f"/executions/{execution_id}/cancel", {"reason": reason})
+    status = clean(reply.data["status"])
+    said = status if reply.data["is_terminal"] else f"{status}, cancellation requested"
+    session.show(reply, f"{execution_id} is {said}")

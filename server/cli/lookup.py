@@ -1,0 +1,76 @@
+"""From what people type to what the server knows: names to ids, files to JSON, words to pairs."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ledger.ids import is_id
+from ledger.strict_json import InvalidJson, decode
+from server.cli.connection import Api
+from server.cli.failures import REFUSED, USAGE, CommandFailed
+
+
+async def agent_id(api: Api, name_or_id: str) -> str:
+    """The id of an agent, given that or its name."""
+    if is_id(name_or_id):
+        return name_or_id
+    found = (await api.get("/agents", {"name": name_or_id, "status": "active"})).data
+    if not found:
+        message = f"there is no agent named {name_or_id!r}"
+        raise CommandFailed(message, REFUSED)
+    id_: str = found[0]["id"]
+    return id_
+
+
+async def version_id(api: Api, agent: str, label_or_id: str) -> str:
+    """The id of a version of an agent, given that or its label."""
+    if is_id(label_or_id):
+        return label_or_id
+    page = 1
+    while True:
+        reply = await api.get(f"/agents/{agent}/versions", {"page": page, "limit": 100})
+        for version in reply.data:
+            if version["version"] == label_or_id:
+                found: str = version["id"]
+                return found
+        if not reply.body["meta"]["has_more"]:
+            message = f"the agent has no version {label_or_id!r}"
+            raise CommandFailed(message, REFUSED)
+        page += 1
+
+
+def pairs(given: Iterable[str], option: str) -> dict[str, str]:
+    """`KEY=VALUE` words as a mapping."""
+    found = {}
+    for word in given:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            message = f"{option} {word!r} is not of the form KEY=VALUE"
+            raise CommandFailed(message, USAGE)
+        found[key] = value
+    return found
+
+
+def json_object(given: str, option: str) -> dict[str, Any]:
+    """A JSON object: as it stands, from a file (`@PATH`), or from stdin (`-`)."""
+    try:
+        value = decode(_text_of(given))
+    except OSError as error:
+        message = f"{option}: {error.strerror}: {given[1:]}"
+        raise CommandFailed(message, USAGE) from None
+    except InvalidJson as error:
+        message = f"{option}: {error}"
+        raise CommandFailed(message, USAGE) from None
+    if not isinstance(value, dict):
+        message = f"{option}: not a JSON object"
+        raise CommandFailed(message, USAGE)
+    return value
+
+
+def _text_of(given: str) -> bytes:
+    if given == "-":
+        return sys.stdin.buffer.read()
+    if given.startswith("@"):
+        return Path(given[1:]).read_bytes()
+    return given.encode()

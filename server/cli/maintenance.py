@@ -1,0 +1,109 @@
+"""`execution-ledger rebuild` and `check`: the views are made of the log, and must agree with it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from projections.catalog import ALL
+from projections.check import CheckFailed, Difference, check
+from projections.rebuild import Advance
+from server.cli.failures import USAGE, CommandFailed, leave
+from server.cli.frames import short
+from server.cli.offline import opened
+from server.cli.output import clean, print_json, say
+from server.log_check import check_log
+
+Database = Annotated[
+    str, typer.Option(metavar="URL", help="sqlite:///PATH; by default LEDGER_DATABASE.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for tools.")]
+
+
+def rebuild(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[VIEW]...", help="Which views; none is all.")
+    ] = None,
+    database: Database = "",
+) -> None:
+    """Build the read models anew from the log. No server may be running.
+
+    Examples:
+      execution-ledger rebuild
+      execution-ledger rebuild executions costs --database sqlite:///ledger.db
+    """
+    try:
+        _rebuild(names or [], database)
+    except CommandFailed as failure:
+        leave(failure)
+
+
+def _rebuild(names: list[str], database: str) -> None:
+    known = [each.name for each in ALL]
+    for name in names:
+        if name not in known:
+            message = f"there is no view {name!r}; there are {', '.join(known)}"
+            raise CommandFailed(message, USAGE)
+    with opened(database) as offline, _progress("rebuilding") as advance:
+        offline.catch_up.rebuild(names, advance)
+    say(f"rebuilt {', '.join(names or known)}")
+
+
+def check_(database: Database = "", *, as_json: AsJson = False) -> None:
+    """Check that the log is whole and the read models say what it says. No server may be running.
+
+    Exits with 1 when they do not; `execution-ledger rebuild` repairs the read models.
+    """
+    try:
+        problems = _problems(database)
+    except CommandFailed as failure:
+        leave(failure)
+    if as_json:
+        print_json({"data": {"consistent": not problems, "problems": problems}})
+    else:
+        say(*problems, *(["the log is whole, and the views agree with it"] if not problems else []))
+    if problems:
+        leave(CommandFailed(f"{len(problems)} problems"))
+
+
+def _problems(database: str) -> list[str]:
+    with opened(database) as offline:
+        with _progress("reading the log") as advance:
+            problems = check_log(offline.ledger, advance)
+        offline.catch_up_now()
+        problems += [
+            f"{parked.projection}: event at {parked.position} is parked: {parked.error}"
+            for parked in offline.catch_up.parked()
+        ]
+        with _progress("comparing views") as advance:
+            try:
+                differences = check(offline.views, ALL, offline.ledger, advance=advance)
+            except CheckFailed as error:
+                return [*problems, str(error)]
+    return problems + [_told(each) for each in differences]
+
+
+def _told(difference: Difference) -> str:
+    key = ", ".join(clean(each) for each in difference.key)
+    where = f"{difference.table} ({key})"
+    if difference.live is None:
+        return f"{where}: missing"
+    if difference.fresh is None:
+        return f"{where}: should not be there"
+    wrong = {
+        name: value for name, value in difference.live.items() if difference.fresh[name] != value
+    }
+    right = {name: difference.fresh[name] for name in wrong}
+    return f"{where}: has {short(wrong)}, should have {short(right)}"
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Advance]:
+    """A bar on stderr, where somebody looks at it."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda position, end: progress.update(task, completed=position, total=end)

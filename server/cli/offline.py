@@ -1,0 +1,61 @@
+"""The ledger's files without a server: for repairs, checks, and the first key."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from ledger.application import Ledger
+from ledger.errors import DatabaseInUse
+from projections.catalog import ALL
+from projections.catch_up import CatchUp
+from projections.store import ViewStore
+from server.cli.failures import CommandFailed
+from server.settings import InvalidSettings, Settings, read_settings
+
+
+class Offline(NamedTuple):
+    """The files, open."""
+
+    ledger: Ledger
+    views: ViewStore
+    catch_up: CatchUp
+
+    def catch_up_now(self) -> None:
+        """Fold into the views whatever they lack."""
+        while self.catch_up.turn():
+            pass
+
+
+def settings_for(**given: Any) -> Settings:
+    """The settings of the environment, and what the command line says. Raises CommandFailed."""
+    try:
+        return read_settings(**{name: value for name, value in given.items() if value != ""})
+    except InvalidSettings as error:
+        raise CommandFailed(str(error)) from None
+
+
+@contextmanager
+def opened(database: str, *, must_exist: bool = True) -> Iterator[Offline]:
+    """Open the files of a ledger that no server is using.
+
+    Raises:
+        CommandFailed: there is no such file, it cannot be opened, or a server is using it.
+    """
+    settings = settings_for(database=database)
+    if must_exist and not settings.path.is_file():
+        message = f"there is no ledger at {settings.path}"
+        raise CommandFailed(message)
+    try:
+        ledger = Ledger(settings.path, durability=settings.durability)
+    except DatabaseInUse:
+        message = f"{settings.path} is in use; stop the server that serves it first"
+        raise CommandFailed(message) from None
+    except OSError as error:
+        message = f"cannot open {settings.path}: {error.strerror or error}"
+        raise CommandFailed(message) from None
+    with ledger:
+        views = ViewStore.open(f"sqlite:///{settings.views_path}")
+        try:
+            yield Offline(ledger, views, CatchUp(views, ALL, ledger))
+        finally:
+            views.close()

@@ -1,0 +1,660 @@
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from pydantic import BaseModel
+
+from ledger import commands as c
+from ledger.digest import digest_of
+from ledger.event import Actor
+from ledger.mapper import Recorded
+from ledger.writer import Caller, Receipt
+from server.agents import AgentSet
+from server.app import services_of
+from server.frames import frames_of
+from server.run import Run
+from server.services import Services
+from server.settings import Settings, read_settings
+from server.worker import Worker
+
+Json = dict[str, Any]
+
+ADA = Caller("default", Actor(type="user", id="ada", auth="api_key"))
+PAYLOAD = {"pay": "12.00"}
+
+
+class Bench(NamedTuple):
+    """A ledger, and a worker on it."""
+
+    services: Services
+    worker: Worker
+
+    async def give(self, command: c.Command) -> Receipt:
+        return await self.services.record(command, ADA)
+
+    async def ask(self, agent: str, **more: Any) -> str:
+        return await asked(self.services, agent, **more)
+
+    async def events(self, id_: str) -> list[Recorded]:
+        def read() -> list[Recorded]:
+            events: list[Recorded] = []
+            while page := self.services.ledger.read_execution(id_, len(events)):
+                events += page
+            return events
+
+        return await self.services.read(read)
+
+    async def types(self, id_: str) -> list[str]:
+        return [event.type for event in await self.events(id_)]
+
+    async def facts(self, id_: str, type_: str) -> Json:
+        return next(event.facts for event in await self.events(id_) if event.type == type_)
+
+    async def until(self, id_: str, *types: str) -> None:
+        """Wait until the latest event is one of these."""
+        with self.services.hub.join(id_) as channel:
+            while (events := await self.events(id_))[-1].type not in types:
+                assert await channel.went_on(events[-1].version, 10), await self.types(id_)
+
+
+async def asked(services: Services, agent: str, **more: Any) -> str:
+    command = c.CreateExecution(
+        mode="execute", agent_name=agent, input=more.pop("input", {}), **more
+    )
+    return (await services.record(command, ADA)).id
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_at(tmp_path)
+
+
+def settings_at(folder: Path, **more: Any) -> Settings:
+    return read_settings({}, database=f"sqlite:///{folder / 'ledger.db'}", **more)
+
+
+@asynccontextmanager
+async def working(settings: Settings, agents: AgentSet, grace: float = 0) -> AsyncIterator[Bench]:
+    async with services_of(settings) as services:
+        worker = Worker(services, agents)
+        await worker.start()
+        try:
+            yield Bench(services, worker)
+        finally:
+            await worker.stop(grace)
+
+
+def one_agent(function: Callable[[Run, Any], Any], **more: Any) -> AgentSet:
+    agents = AgentSet()
+    agents.agent(**{"name": "scribe", "version": "1", **more})(function)
+    return agents
+
+
+async def echo(run: Run, input_: Json) -> Json:
+    await run.content("done")
+    return {"echo": input_, "attempt": run.attempt, "tier": run.metadata.get("tier")}
+
+
+async def pay(run: Run, _: Json) -> Json:
+    decision = await run.approval("pay", PAYLOAD)
+    await run.content("paid")
+    return {"by": decision.by, "reason": decision.reason, "attempt": run.attempt}
+
+
+async def wait_for_ever(run: Run, _: Json) -> Json:
+    await run.thinking("waiting")
+    await asyncio.Event().wait()
+    return {}
+
+
+# What an agent says is recorded.
+
+
+async def test_what_an_agent_does_is_recorded_in_its_order(settings: Settings) -> None:
+    async def scribe(run: Run, _: Json) -> Json:
+        await run.thinking("hm")
+        async with run.tool("look_up", {"word": "ledger"}) as tool:
+            tool.result({"found": 2}, summary="2 found")
+        await run.usage(model="m-1", prompt_tokens=10, completion_tokens=2)
+        await run.content("two")
+        return {"found": 2}
+
+    async with working(settings, one_agent(scribe)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "completed")
+
+        assert await bench.types(id_) == [
+            "created",
+            "started",
+            "thought",
+            "tool_started",
+            "tool_ended",
+            "usage_recorded",
+            "content_streamed",
+            "completed",
+        ]
+        ended = await bench.facts(id_, "tool_ended")
+        assert (ended["summary"], ended["output"]) == ("2 found", {"found": 2})
+
+
+async def test_an_agent_gets_input_and_metadata_and_its_attempt(settings: Settings) -> None:
+    async with working(settings, one_agent(echo)) as bench:
+        id_ = await bench.ask("scribe", input={"q": 1}, metadata={"tier": "gold"})
+        await bench.until(id_, "completed")
+
+        output = (await bench.facts(id_, "completed"))["output"]
+        assert output == {"echo": {"q": 1}, "attempt": 1, "tier": "gold"}
+
+
+async def test_an_agent_gets_its_input_as_the_model_that_it_names(settings: Settings) -> None:
+    class Guest(BaseModel):
+        name: str
+
+    agents = AgentSet()
+
+    async def greet(_: Run, guest: Any) -> Guest:
+        return Guest(name=guest.name.upper())
+
+    greet.__annotations__["guest"] = Guest
+    agents.agent(name="scribe", version="1")(greet)
+    async with working(settings, agents) as bench:
+        id_ = await bench.ask("scribe", input={"name": "ada"})
+        await bench.until(id_, "completed")
+
+        assert (await bench.facts(id_, "completed"))["output"] == {"name": "ADA"}
+
+
+async def test_a_thousand_frames_are_recorded_in_order(settings: Settings) -> None:
+    async def talk(run: Run, _: Json) -> Json:
+        for number in range(1000):
+            await run.content(str(number))
+        return {}
+
+    async with working(settings, one_agent(talk)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "completed")
+
+        said = [e.facts["content"] for e in await bench.events(id_) if e.type == "content_streamed"]
+        assert said == [str(number) for number in range(1000)]
+
+
+async def test_frames_reach_a_reader_while_the_agent_is_at_work(settings: Settings) -> None:
+    async with working(settings, one_agent(wait_for_ever)) as bench:
+        id_ = await bench.ask("scribe")
+
+        await bench.until(id_, "thought")
+
+        assert bench.worker.working == 1
+
+
+async def test_a_run_that_a_caller_records_is_left_alone(settings: Settings) -> None:
+    async with working(settings, one_agent(echo)) as bench:
+        recorded = c.CreateExecution(mode="record", agent_name="scribe", input={})
+        theirs = (await bench.give(recorded)).id
+        ours = await bench.ask("scribe")
+        await bench.until(ours, "completed")
+
+        assert await bench.types(theirs) == ["created"]
+
+
+# Endings.
+
+
+async def test_an_error_fails_the_run_and_its_trace_is_for_the_audit_only(
+    settings: Settings,
+) -> None:
+    async def fail(run: Run, _: Json) -> Json:
+        await run.thinking("hm")
+        message = "no such customer"
+        raise LookupError(message)
+
+    async with working(settings, one_agent(fail)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "failed")
+
+        failed = await bench.facts(id_, "failed")
+        assert (failed["error"], failed["error_code"]) == ("LookupError: no such customer", "error")
+        assert "Traceback" in failed["trace"]
+        assert b"Traceback" not in frames_of(await bench.events(id_), 0).bytes
+        assert await bench.types(id_) == ["created", "started", "thought", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ([1], "TypeError: the agent returned list; an output is a dict"),
+        (None, "TypeError: the agent returned NoneType; an output is a dict"),
+        ({"set": {1}}, "InvalidJson"),
+        ({"much": "x" * 5_000_000}, "PayloadTooLarge"),
+    ],
+    ids=["a list", "nothing", "not JSON", "too much"],
+)
+async def test_an_output_that_cannot_be_recorded_fails_the_run(
+    settings: Settings, result: Any, said: str
+) -> None:
+    async def odd(_run: Run, _: Json) -> Any:
+        return result
+
+    async with working(settings, one_agent(odd)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "failed")
+
+        assert (await bench.facts(id_, "failed"))["error"].startswith(said)
+
+
+async def test_an_agent_that_exits_fails_its_run_and_not_the_server(settings: Settings) -> None:
+    async def leave(_run: Run, input_: Json) -> Json:
+        if input_.get("exit"):
+            sys.exit(3)
+        return {}
+
+    async with working(settings, one_agent(leave)) as bench:
+        bad = await bench.ask("scribe", input={"exit": True})
+        good = await bench.ask("scribe")
+        await bench.until(bad, "failed")
+        await bench.until(good, "completed")
+
+        assert "tried to exit" in (await bench.facts(bad, "failed"))["error"]
+
+
+async def test_an_error_in_a_tool_is_the_tools_and_goes_on_to_the_agent(
+    settings: Settings,
+) -> None:
+    async def careful(run: Run, _: Json) -> Json:
+        try:
+            async with run.tool("divide"):
+                message = "no divisor"
+                raise ZeroDivisionError(message)
+        except ZeroDivisionError:
+            return {"handled": True}
+        return {}
+
+    async with working(settings, one_agent(careful)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "completed")
+
+        assert (await bench.facts(id_, "tool_ended"))["error"] == "no divisor"
+        assert (await bench.facts(id_, "completed"))["output"] == {"handled": True}
+
+
+async def test_counts_that_contradict_each_other_are_the_agents_error(settings: Settings) -> None:
+    async def miscount(run: Run, _: Json) -> Json:
+        await run.thinking("counting")
+        await run.usage(model="m-1", prompt_tokens=1, cached_tokens=5)
+        return {}
+
+    async with working(settings, one_agent(miscount)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "failed")
+
+        assert await bench.types(id_) == ["created", "started", "thought", "failed"]
+        assert "InvalidUsage" in (await bench.facts(id_, "failed"))["error"]
+
+
+async def test_a_version_may_hold_the_result_back_for_a_human(settings: Settings) -> None:
+    agents = one_agent(echo, config={"approval_required": True, "checkpoint_name": "send"})
+    async with working(settings, agents) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "approval_requested")
+        await bench.give(c.Decide(id_, approve=True))
+        await bench.until(id_, "completed")
+
+        types = await bench.types(id_)
+        assert types[-3:] == ["approval_requested", "approved", "completed"]
+        assert types.count("started") == 1
+
+
+# Approvals.
+
+
+async def test_an_approved_run_goes_on_in_the_same_attempt(settings: Settings) -> None:
+    async with working(settings, one_agent(pay)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "approval_requested")
+        await bench.give(c.Decide(id_, approve=True, reason="fine"))
+        await bench.until(id_, "completed")
+
+        output = (await bench.facts(id_, "completed"))["output"]
+        assert output == {"by": "ada", "reason": "fine", "attempt": 1}
+        assert await bench.types(id_) == [
+            "created",
+            "started",
+            "approval_requested",
+            "approved",
+            "started",
+            "content_streamed",
+            "completed",
+        ]
+
+
+async def test_a_rejected_run_is_over_and_its_agent_stopped(settings: Settings) -> None:
+    stopped = asyncio.Event()
+
+    async def careful(run: Run, _: Json) -> Json:
+        try:
+            await run.approval("pay", PAYLOAD)
+        finally:
+            stopped.set()
+        return {}
+
+    async with working(settings, one_agent(careful)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "approval_requested")
+        await bench.give(c.Decide(id_, approve=False, reason="no"))
+        await asyncio.wait_for(stopped.wait(), 10)
+
+        assert await bench.types(id_) == ["created", "started", "approval_requested", "rejected"]
+
+
+async def test_several_approvals_follow_one_another(settings: Settings) -> None:
+    async def careful(run: Run, _: Json) -> Json:
+        first = await run.approval("pay", PAYLOAD)
+        second = await run.approval("pay", {"pay": "99.00"})
+        return {"reasons": [first.reason, second.reason]}
+
+    async with working(settings, one_agent(careful)) as bench:
+        id_ = await bench.ask("scribe")
+        for reason in ("one", "two"):
+            await bench.until(id_, "approval_requested")
+            await bench.give(c.Decide(id_, approve=True, reason=reason))
+        await bench.until(id_, "completed")
+
+        assert (await bench.facts(id_, "completed"))["output"] == {"reasons": ["one", "two"]}
+
+
+async def test_a_run_that_waits_for_a_human_takes_no_slot(tmp_path: Path) -> None:
+    async def either(run: Run, input_: Json) -> Json:
+        return await (pay if input_ else echo)(run, input_)
+
+    async with working(settings_at(tmp_path, worker_slots=1), one_agent(either)) as bench:
+        parked = await bench.ask("scribe", input={"pay": True})
+        await bench.until(parked, "approval_requested")
+        other = await bench.ask("scribe")
+        await bench.until(other, "completed")
+
+        assert bench.worker.parked == 1
+
+
+async def test_no_more_runs_than_slots_are_at_work(tmp_path: Path) -> None:
+    at_once, most, go = 0, 0, asyncio.Event()
+
+    async def count(_run: Run, _: Json) -> Json:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await go.wait()
+        at_once -= 1
+        return {}
+
+    async with working(settings_at(tmp_path, worker_slots=2), one_agent(count)) as bench:
+        ids = [await bench.ask("scribe") for _ in range(6)]
+        await bench.until(ids[1], "started")
+        go.set()
+        for id_ in ids:
+            await bench.until(id_, "completed")
+
+        assert most == 2
+
+
+# Cancellation.
+
+
+async def test_a_cancelled_agent_is_told_and_the_worker_confirms(settings: Settings) -> None:
+    seen: list[bool] = []
+
+    async def careful(run: Run, _: Json) -> Json:
+        try:
+            await run.thinking("waiting")
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            seen.append(run.cancelled)
+            await run.content("cleaned up")
+            raise
+        return {}
+
+    async with working(settings, one_agent(careful)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "thought")
+        await bench.give(c.Cancel(id_, "too slow"))
+        await bench.until(id_, "cancelled")
+
+        assert seen == [True]
+        types = await bench.types(id_)
+        assert types[-3:] == ["cancellation_requested", "content_streamed", "cancelled"]
+
+
+async def test_a_parked_run_can_be_cancelled(settings: Settings) -> None:
+    async with working(settings, one_agent(pay)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "approval_requested")
+        await bench.give(c.Cancel(id_))
+        next_one = await bench.ask("scribe")
+        await bench.until(next_one, "approval_requested")
+
+        assert (await bench.types(id_))[-1] == "cancelled"
+        assert bench.worker.parked == 1
+
+
+async def test_an_agent_that_finishes_all_the_same_completes(settings: Settings) -> None:
+    async def stubborn(run: Run, _: Json) -> Json:
+        try:
+            await run.thinking("waiting")
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return {"finished": True}
+        return {}
+
+    async with working(settings, one_agent(stubborn)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "thought")
+        await bench.give(c.Cancel(id_))
+        await bench.until(id_, "completed")
+
+        assert (await bench.types(id_))[-2:] == ["cancellation_requested", "completed"]
+
+
+# Lost workers, restarts.
+
+
+async def left_behind(settings: Settings, agents: AgentSet, *, starts: int = 1) -> str:
+    """An execution whose in-process worker died in the middle, so many times."""
+    async with working(settings, agents) as bench:
+        await bench.worker.stop(0)
+        id_ = await bench.ask("scribe")
+        for number in range(starts):
+            if number:
+                await bench.give(c.LoseWorker(id_, most_attempts=99))
+            await bench.give(c.Start(id_, f"embedded-{number}"))
+    return id_
+
+
+async def test_a_run_of_a_dead_worker_is_taken_up_again(settings: Settings) -> None:
+    agents = one_agent(echo)
+    id_ = await left_behind(settings, agents)
+
+    async with working(settings, agents) as bench:
+        await bench.until(id_, "completed")
+
+        assert (await bench.facts(id_, "completed"))["output"]["attempt"] == 2
+        assert (await bench.types(id_))[:4] == ["created", "started", "worker_lost", "started"]
+
+
+async def test_a_run_that_lost_its_worker_too_often_fails(settings: Settings) -> None:
+    agents = one_agent(echo)
+    id_ = await left_behind(settings, agents, starts=3)
+
+    async with working(settings, agents) as bench:
+        await bench.until(id_, "failed")
+
+        assert (await bench.facts(id_, "failed"))["error_code"] == "worker_lost"
+
+
+async def test_a_run_of_a_worker_elsewhere_is_left_to_it(settings: Settings) -> None:
+    agents = one_agent(echo)
+    async with working(settings, agents) as bench:
+        await bench.worker.stop(0)
+        theirs = await bench.ask("scribe")
+        await bench.give(c.Start(theirs, "remote-1"))
+
+    async with working(settings, agents) as bench:
+        ours = await bench.ask("scribe")
+        await bench.until(ours, "completed")
+
+        assert await bench.types(theirs) == ["created", "started"]
+
+
+async def test_what_waited_before_the_start_is_taken_up(settings: Settings) -> None:
+    agents = one_agent(echo)
+    async with working(settings, agents) as bench:
+        await bench.worker.stop(0)
+        ids = [await bench.ask("scribe") for _ in range(3)]
+
+    async with working(settings, agents) as bench:
+        for id_ in ids:
+            await bench.until(id_, "completed")
+
+
+async def test_a_human_is_not_asked_twice_after_a_restart(settings: Settings) -> None:
+    agents = one_agent(pay)
+    async with working(settings, agents) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "approval_requested")
+        await bench.worker.stop(0)
+        await bench.give(c.Decide(id_, approve=True, reason="fine"))
+
+    async with working(settings, agents) as bench:
+        await bench.until(id_, "completed")
+
+        output = (await bench.facts(id_, "completed"))["output"]
+        assert output == {"by": "ada", "reason": "fine", "attempt": 1}
+        assert (await bench.types(id_)).count("approval_requested") == 1
+
+
+async def test_a_human_is_asked_again_about_something_else(settings: Settings) -> None:
+    async with working(settings, one_agent(pay)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "approval_requested")
+        await bench.worker.stop(0)
+        await bench.give(c.Decide(id_, approve=True))
+
+    async def pay_more(run: Run, _: Json) -> Json:
+        await run.approval("pay", {"pay": "9999.00"})
+        return {}
+
+    async with working(settings, one_agent(pay_more)) as bench:
+        await bench.until(id_, "approval_requested")
+
+        asked_for = [e for e in await bench.events(id_) if e.type == "approval_requested"]
+        digests = [event.facts["payload_digest"] for event in asked_for]
+        assert digests == [digest_of(PAYLOAD), digest_of({"pay": "9999.00"})]
+
+
+async def test_a_clean_stop_hands_back_what_is_not_done(settings: Settings) -> None:
+    async with working(settings, one_agent(wait_for_ever)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "thought")
+        await bench.worker.stop(0)
+        assert (await bench.types(id_))[-1] == "worker_lost"
+
+    async with working(settings, one_agent(echo)) as bench:
+        await bench.until(id_, "completed")
+
+        assert (await bench.facts(id_, "completed"))["output"]["attempt"] == 2
+
+
+async def test_a_clean_stop_never_uses_up_the_last_attempt(tmp_path: Path) -> None:
+    settings = settings_at(tmp_path, most_attempts=1)
+    async with working(settings, one_agent(wait_for_ever)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "thought")
+        await bench.worker.stop(0)
+
+        assert (await bench.types(id_))[-1] == "worker_lost"
+
+
+async def test_a_clean_stop_lets_what_is_nearly_done_finish(settings: Settings) -> None:
+    go = asyncio.Event()
+
+    async def slow(run: Run, _: Json) -> Json:
+        await run.thinking("waiting")
+        await go.wait()
+        return {}
+
+    async with working(settings, one_agent(slow)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "thought")
+        stopping = asyncio.create_task(bench.worker.stop(10))
+        late = await bench.ask("scribe")
+        go.set()
+        await stopping
+
+        assert (await bench.types(id_))[-1] == "completed"
+        assert await bench.types(late) == ["created"]
+
+
+async def test_a_run_taken_from_its_worker_is_begun_again(settings: Settings) -> None:
+    agents = AgentSet()
+    attempts: list[int] = []
+
+    @agents.agent(name="scribe", version="1")
+    async def scribe(run: Run, _: Json) -> Json:
+        attempts.append(run.attempt)
+        if run.attempt == 1:
+            return await wait_for_ever(run, {})
+        return {}
+
+    async with working(settings, agents) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "thought")
+        await bench.give(c.LoseWorker(id_, most_attempts=3))
+        await bench.until(id_, "completed")
+
+        assert attempts == [1, 2]
+
+
+# Registration.
+
+
+async def versions(bench: Bench, agent: str) -> Mapping[str, bool]:
+    """The versions of an agent by label, and which is in force."""
+    taken = await bench.give(c.CreateExecution(mode="record", agent_name=agent, input={}))
+    created = (await bench.events(taken.id))[0].facts
+    services = bench.services
+    facts = await services.read(lambda: services.ledger.read_facts(created["agent_id"]))
+    added = [fact.facts for fact in facts if fact.type == "version_added"]
+    current = created["agent_version_id"]
+    return {each["version"]: each["version_id"] == current for each in added}
+
+
+async def test_an_agent_is_registered_once(settings: Settings) -> None:
+    async with working(settings, one_agent(echo)):
+        pass
+
+    async with working(settings, one_agent(echo)) as bench:
+        assert await versions(bench, "scribe") == {"1": True}
+
+
+async def test_a_new_label_is_a_new_version_in_force(settings: Settings) -> None:
+    async with working(settings, one_agent(echo)):
+        pass
+
+    async with working(settings, one_agent(echo, version="2")) as bench:
+        assert await versions(bench, "scribe") == {"1": False, "2": True}
+
+
+async def test_what_an_operator_put_in_force_stays_in_force(settings: Settings) -> None:
+    async with working(settings, one_agent(echo)):
+        pass
+    async with working(settings, one_agent(echo, version="2")) as bench:
+        taken = await bench.give(c.CreateExecution(mode="record", agent_name="scribe", input={}))
+        agent_id = (await bench.events(taken.id))[0].facts["agent_id"]
+        facts = bench.services.ledger.read_facts(agent_id)
+        first = next(fact.facts for fact in facts if fact.type == "version_added")
+        await bench.give(c.PromoteVersion(agent_id, first["version_id"]))
+
+    async with working(settings, one_agent(echo, version="2")) as bench:
+        assert await versions(bench, "scribe") == {"1": True, "2": False}

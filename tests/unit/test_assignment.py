@@ -1,0 +1,102 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ledger import events as e
+from ledger.event import Actor, Stamp, envelope_of
+from ledger.mapper import Recorded
+from ledger.status import Status
+from ledger.strict_json import encode
+from server import assignment
+from server.assignment import assignment_of
+
+STAMP = Stamp("default", Actor(type="user", id="ada", auth="api_key"), datetime.now(UTC))
+
+CREATED = {
+    "status": "pending",
+    "mode": "execute",
+    "agent_id": "a1",
+    "agent_name": "scribe",
+    "agent_version_id": "v1",
+    "user_id": "",
+    "session_id": "",
+    "trace_id": "t",
+    "root_execution_id": "x",
+    "input": {"q": 1},
+    "metadata": {"tier": "gold"},
+}
+STARTED = {"status": "running", "previous": "pending", "worker": "embedded-1", "attempt": 1}
+ASKED = {
+    "status": "awaiting_approval",
+    "previous": "running",
+    "approval_id": "p1",
+    "checkpoint_name": "pay",
+    "payload": {},
+    "payload_digest": "sha256:1",
+}
+APPROVED = {"status": "approved", "previous": "awaiting_approval", "approval_id": "p1"}
+
+
+def log(*facts: tuple[type[Any], dict[str, Any]]) -> list[Recorded]:
+    envelope = envelope_of(STAMP).line()
+    return [
+        Recorded(number, "x", number, event.TOPIC, envelope + encode(said))
+        for number, (event, said) in enumerate(facts, 1)
+    ]
+
+
+def test_a_pending_execution_is_for_an_embedded_worker() -> None:
+    seen = assignment_of(log((e.Created, CREATED)))
+
+    assert seen.is_for_embedded
+    assert (seen.status, seen.attempt, seen.worker) == (Status.PENDING, 0, None)
+
+
+def test_one_that_a_caller_records_is_not() -> None:
+    seen = assignment_of(log((e.Created, CREATED | {"mode": "record"})))
+
+    assert not seen.is_for_embedded
+
+
+@pytest.mark.parametrize(("worker", "expected"), [("embedded-1", True), ("remote-1", False)])
+def test_an_approved_one_goes_back_to_the_kind_of_worker_that_asked(
+    worker: str, expected: bool
+) -> None:
+    facts = log(
+        (e.Created, CREATED),
+        (e.Started, STARTED | {"worker": worker}),
+        (e.ApprovalRequested, ASKED),
+        (e.Approved, APPROVED),
+    )
+
+    assert assignment_of(facts).is_for_embedded is expected
+
+
+def test_every_yes_is_known_with_who_said_it() -> None:
+    facts = log(
+        (e.Created, CREATED),
+        (e.Started, STARTED),
+        (e.ApprovalRequested, ASKED),
+        (e.Approved, APPROVED | {"reason": "fine"}),
+    )
+
+    [approval] = assignment_of(facts).approvals
+
+    assert (approval.id, approval.checkpoint, approval.payload_digest) == ("p1", "pay", "sha256:1")
+    assert (approval.by, approval.reason) == ("ada", "fine")
+
+
+def test_metadata_is_what_it_was_annotated_to() -> None:
+    facts = log((e.Created, CREATED), (e.Annotated, {"metadata": {"tier": "silver", "new": 1}}))
+
+    assert assignment_of(facts).metadata == {"tier": "silver", "new": 1}
+
+
+def test_every_fact_that_moves_an_execution_is_looked_at() -> None:
+    def moves(base: type[Any]) -> set[str]:
+        children = base.__subclasses__()
+        own = {base.TOPIC} if "TOPIC" in base.__dict__ else set()
+        return own.union(*(moves(child) for child in children))
+
+    assert moves(e.Transition) | {e.Created.TOPIC} == assignment._STATUS_TOPICS  # noqa: SLF001 - the constant is what must be whole
