@@ -113,6 +113,7 @@ class Agents:
 
 def _registered(fold: _Fold, event: Recorded, at: int) -> None:
     row = {
+        "id": event.id,
         "workspace": event.envelope["workspace"],
         **_described(event.facts),
         "status": ACTIVE,
@@ -131,6 +132,8 @@ def _version_added(fold: _Fold, event: Recorded, at: int) -> None:
     facts = decode_exact(event.payload)
     output_schema = facts.get("output_schema")
     row = {
+        "agent_id": event.id,
+        "id": facts["version_id"],
         "workspace": event.envelope["workspace"],
         "sequence": event.version,
         "version": facts["version"],
@@ -141,7 +144,7 @@ def _version_added(fold: _Fold, event: Recorded, at: int) -> None:
         "given": _text(facts["given"]),
         "created_at": at,
     }
-    fold.versions.insert((event.id, facts["version_id"]), row)
+    fold.versions.insert((event.id, row["id"]), row)
     fold.agents.update((event.id,), updated_at=at)
 
 
@@ -153,6 +156,8 @@ def _promoted(fold: _Fold, event: Recorded, at: int) -> None:
 def _guardrail_added(fold: _Fold, event: Recorded, at: int) -> None:
     facts = decode_exact(event.payload)
     row = {
+        "agent_id": event.id,
+        "id": facts["guardrail_id"],
         "workspace": event.envelope["workspace"],
         "sequence": event.version,
         "type": facts["type"],
@@ -163,7 +168,7 @@ def _guardrail_added(fold: _Fold, event: Recorded, at: int) -> None:
         "sort_order": facts["sort_order"],
         "created_at": at,
     }
-    fold.guardrails.insert((event.id, facts["guardrail_id"]), row)
+    fold.guardrails.insert((event.id, row["id"]), row)
     fold.agents.update((event.id,), updated_at=at)
 
 

@@ -104,7 +104,8 @@ class Approvals:
         lapsed: list[Json] = []
         for event in page.events:
             if event.topic == e.ApprovalRequested.TOPIC:
-                changes.insert(*_requested(event, page))
+                row = _requested(event, page)
+                changes.insert((row["id"],), row)
             elif event.topic in _DECISIONS:
                 facts = event.facts
                 changes.update((facts["approval_id"],), **_DECISIONS[event.topic](facts, event))
@@ -115,11 +116,12 @@ class Approvals:
             connection.execute(_LAPSE, lapsed)
 
 
-def _requested(event: Recorded, page: Page) -> tuple[tuple[str], Json]:
+def _requested(event: Recorded, page: Page) -> Json:
     facts = decode_exact(event.payload)
     identity = page.identities[event.id]
     expires_at = facts.get("expires_at")
-    return (facts["approval_id"],), {
+    return {
+        "id": facts["approval_id"],
         "workspace": identity.workspace,
         "execution_id": event.id,
         "agent_id": identity.agent_id,

@@ -12,7 +12,7 @@ from projections.projection import Projection
 from projections.score_configs import ScoreConfigs
 from projections.scores import Scores
 from projections.sessions import Sessions
-from projections.spans import Spans
+from projections.span_rows import Spans
 
 ALL: Final[Sequence[Projection]] = (
     Executions(),

@@ -24,11 +24,9 @@ class Changes:
         self._added: dict[Key, Row] = {}
         self._changed: dict[Key, Row] = {}
 
-    def insert(self, key: Key, row: Row) -> Row:
-        """Add a row; the columns of the key come by themselves."""
-        names = (column.name for column in self._table.primary_key)
-        self._added[key] = row = {**dict(zip(names, key, strict=True)), **row}
-        return row
+    def insert(self, key: Key, row: Row) -> None:
+        """Add a row with all columns of the table."""
+        self._added[key] = row
 
     def update(self, key: Key, **columns: Any) -> None:
         """Change columns of a row."""
@@ -38,9 +36,8 @@ class Changes:
         row.update(columns)
 
     def write(self, connection: Connection) -> None:
-        """Write it all, rows with the same columns together."""
-        for rows in _by_columns(self._added.values()):
-            upsert(connection, self._table, rows)
+        """Write it all, changes of the same columns together."""
+        upsert(connection, self._table, list(self._added.values()))
         keyed = (columns | _parameters(key) for key, columns in self._changed.items())
         for rows in _by_columns(keyed):
             connection.execute(_update(self._table, frozenset(rows[0])), rows)

@@ -80,6 +80,7 @@ class Keys:
 def _created(event: Recorded) -> Json:
     facts = event.facts
     return {
+        "id": event.id,
         "workspace": facts["workspace"],
         "made_in": event.envelope["workspace"],
         "name": facts["name"],

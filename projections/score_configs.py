@@ -82,9 +82,16 @@ class ScoreConfigs:
 
 def _created(event: Recorded) -> Json:
     at = micros_of(event.at)
-    unset = {"min_value": None, "max_value": None, "removed": False}
-    workspace = event.envelope["workspace"]
-    return unset | _said(event) | {"workspace": workspace, "created_at": at, "updated_at": at}
+    return {
+        "id": event.id,
+        "workspace": event.envelope["workspace"],
+        "min_value": None,
+        "max_value": None,
+        "removed": False,
+        **_said(event),
+        "created_at": at,
+        "updated_at": at,
+    }
 
 
 def _said(event: Recorded) -> Json:

@@ -1,71 +1,96 @@
-"""Spans as one may ask for them: a list, a trace, and what they come to."""
+"""Spans as one may ask for them: a list, a trace, and what they come to.
+
+Whose they are, the view of executions knows; what they say, the log. Spans are listed with their
+executions, newest first: `created_at` of a span is its execution's.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import orjson
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
 
 from ledger.errors import NotFound
-from ledger.strict_json import decode_stored
 from projections.amounts import Amount
+from projections.execution_tables import executions, labels
+from projections.labels import MODEL, searchable
 from projections.pages import Listing, Order, PageRequest, counted, fetch
-from projections.span_rows import Spans, span_id
+from projections.span_json import Json, Reader, represent, span_id
+from projections.span_rows import AGENT, Spans
 from projections.span_tables import spans
-from projections.times import micros, text_of
+from projections.times import micros
 
-__all__ = ["MOST_IN_TRACE", "Spans", "get_trace", "list_spans", "represent", "span_id", "summary"]
-
-Json = dict[str, Any]
+__all__ = ["MOST_IN_TRACE", "Reader", "Spans", "get_trace", "list_spans", "span_id", "summary"]
 
 MOST_IN_TRACE = 10_000
+
+_OF_SPANS = frozenset({"kind", "execution_id", "model_name"})
+_OF_EXECUTIONS = frozenset({"trace_id", "agent_id", "session_id"})
+_BEGAN = case(
+    (spans.c.kind == AGENT, func.coalesce(executions.c.started_at, executions.c.created_at)),
+    else_=spans.c.started_at,
+)
+_ID = spans.c.execution_id + literal(":") + cast(spans.c.sequence + 10**9, String)
 
 
 def list_spans(
     connection: Connection,
     workspace: str,
     request: PageRequest,
+    log: Reader,
     *,
     status: str | None = None,
     **equal: str | None,
 ) -> Listing:
-    """A page of the spans of a workspace, newest first.
+    """A page of the spans of a workspace, those of the newest execution first.
 
     Args:
         connection: to the views.
         workspace: of the spans.
         request: which page.
+        log: where it is written what the spans say.
         status: ok or error.
-        equal: columns and what they must be: trace_id, kind, execution_id, agent_id, session_id,
+        equal: what must be as given: trace_id, kind, execution_id, agent_id, session_id,
             model_name; None is anything.
 
     Raises:
         InvalidQuery: the cursor is not one of this list.
     """
-    matching = select(spans).where(*_conditions(workspace, status, equal))
-    order = Order("-created_at", spans.c.created_at, spans.c.id)
+    matching, created_at = _matching(workspace, status, equal)
+    order = Order("-created_at", created_at, _ID)
     page = fetch(connection, matching, order, request, lambda: counted(connection, matching))
-    return page._replace(items=[represent(row) for row in page.items])
+    return page._replace(items=represent(connection, log, page.items))
 
 
-def get_trace(connection: Connection, workspace: str, trace_id: str) -> list[Json]:
+def get_trace(connection: Connection, workspace: str, trace_id: str, log: Reader) -> list[Json]:
     """The spans of a trace in the order in which they began; the first ten thousand of them.
+
+    Args:
+        connection: to the views.
+        workspace: of the trace.
+        trace_id: of the trace.
+        log: where it is written what the spans say.
 
     Raises:
         NotFound: there is no such trace in this workspace.
     """
-    wanted = (
-        select(spans)
-        .where(spans.c.workspace == workspace, spans.c.trace_id == trace_id)
-        .order_by(spans.c.started_at, spans.c.execution_id, spans.c.sequence)
-        .limit(MOST_IN_TRACE)
-    )
-    rows = connection.execute(wanted).mappings()
-    found = [represent(row) for row in rows]
-    if not found:
+    matching, _ = _matching(workspace, None, {"trace_id": trace_id})
+    in_order = matching.order_by(_BEGAN, spans.c.execution_id, spans.c.sequence)
+    found = connection.execute(in_order.limit(MOST_IN_TRACE)).mappings()
+    rows = [dict(row) for row in found]
+    if not rows:
         raise NotFound("trace", trace_id)
-    return found
+    return represent(connection, log, rows)
 
 
 def summary(
@@ -86,19 +111,20 @@ def summary(
     Args:
         connection: to the views.
         workspace: of the spans.
-        date_from: the first day, or a time.
+        date_from: the first day on which their executions were created, or a time.
         date_to: the last day, included, or a time.
         status: ok or error.
         equal: as in `list_spans`.
     """
-    conditions = _conditions(workspace, status, equal)
+    matching, created_at = _matching(workspace, status, equal)
     if date_from is not None:
-        conditions.append(spans.c.created_at >= _micros(date_from))
+        matching = matching.where(created_at >= _micros(date_from))
     if isinstance(date_to, datetime):
-        conditions.append(spans.c.created_at <= _micros(date_to))
+        matching = matching.where(created_at <= _micros(date_to))
     elif date_to is not None:
-        conditions.append(spans.c.created_at < _micros(date_to + timedelta(days=1)))
-    row = connection.execute(select(*_TOTALS).where(*conditions)).mappings().one()
+        matching = matching.where(created_at < _micros(date_to + timedelta(days=1)))
+    statement = matching.with_only_columns(*_TOTALS, maintain_column_froms=True)
+    row = connection.execute(statement).mappings().one()
     return {
         "total_traces": row["total_traces"],
         "total_tokens": int(row["total_tokens"] or 0),
@@ -111,30 +137,60 @@ def summary(
     }
 
 
+_DURATION = case((spans.c.kind == AGENT, executions.c.duration_ms), else_=spans.c.duration_ms)
 _TOTALS = (
-    func.count(spans.c.trace_id.distinct()).label("total_traces"),
+    func.count(executions.c.trace_id.distinct()).label("total_traces"),
     func.sum(spans.c.total_tokens).label("total_tokens"),
     func.sum(spans.c.cost_nano).label("cost_nano"),
     func.sum(spans.c.cost_rest).label("cost_rest"),
     func.count(spans.c.model_name).label("calls"),
     func.sum(case((spans.c.cost_nano.is_(None), spans.c.total_tokens))).label("unpriced_tokens"),
-    func.avg(spans.c.duration_ms).label("average"),
-    func.count(spans.c.error_message).label("error_count"),
+    func.avg(_DURATION).label("average"),
+    func.count(spans.c.failed).label("error_count"),
     func.count(spans.c.model_name.distinct()).label("unique_models"),
-    func.count(spans.c.session_id.distinct()).label("unique_sessions"),
+    func.count(executions.c.session_id.distinct()).label("unique_sessions"),
+)
+
+_COLUMNS = (
+    *spans.columns,
+    *(
+        executions.c[name].label(f"execution_{name}")
+        for name in ("status", "error", "started_at", "completed_at", "duration_ms", "parent_id")
+    ),
+    *(executions.c[n] for n in ("trace_id", "agent_id", "agent_name", "user_id", "session_id")),
 )
 
 
-def _conditions(
+def _matching(
     workspace: str, status: str | None, equal: Mapping[str, str | None]
-) -> list[ColumnElement[bool]]:
-    conditions = [spans.c.workspace == workspace]
-    conditions += [spans.c[name] == value for name, value in equal.items() if value is not None]
+) -> tuple[Select[Any], ColumnElement[Any]]:
+    """The spans that are asked for; and the column to sort by, in whose order they are found."""
+    statement = (
+        select(*_COLUMNS)
+        .select_from(executions.join(spans, spans.c.execution_id == executions.c.id))
+        .where(executions.c.workspace == workspace, spans.c.workspace == workspace)
+    )
+    created_at: ColumnElement[Any] = executions.c.created_at
+    for name, value in equal.items():
+        if value is not None:
+            table = spans if name in _OF_SPANS else executions
+            statement = statement.where(table.c[name] == value)
     if status is not None:
         failed = status == "error"
-        message = spans.c.error_message
-        conditions.append(message.is_not(None) if failed else message.is_(None))
-    return conditions
+        statement = statement.where(
+            spans.c.failed.is_not(None) if failed else spans.c.failed.is_(None)
+        )
+        created_at = spans.c.created_at if failed else created_at
+    model = equal.get("model_name")
+    if model is not None:
+        label = labels.alias()
+        statement = statement.join(label, label.c.execution_id == executions.c.id).where(
+            label.c.workspace == workspace,
+            label.c.name == MODEL,
+            label.c.value == searchable(model),
+        )
+        created_at = label.c.created_at
+    return statement, created_at
 
 
 def _micros(moment: datetime | date) -> int:
@@ -142,47 +198,3 @@ def _micros(moment: datetime | date) -> int:
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time())
     return micros(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-
-
-def represent(row: Mapping[Any, Any]) -> Json:
-    """The JSON object of a span. Input and output stand in it as they were recorded."""
-    usage = _decoded(row["token_usage"])
-    return {
-        "id": row["id"],
-        "workspace_id": row["workspace"],
-        "trace_id": row["trace_id"],
-        "span_id": row["id"],
-        "parent_span_id": row["parent_id"],
-        "parent_id": row["parent_id"],
-        "name": row["name"],
-        "kind": row["kind"],
-        "status": "ok" if row["error_message"] is None else "error",
-        "input": _encoded(row["input"]),
-        "output": _encoded(row["output"]),
-        "attributes": _decoded(row["attributes"]),
-        "token_usage": usage,
-        **Amount.in_row(row).shown("cost"),
-        "duration_ms": row["duration_ms"],
-        "error_message": row["error_message"] or "",
-        "prompt_tokens": usage.get("prompt_tokens", 0),
-        "completion_tokens": usage.get("completion_tokens", 0),
-        "total_tokens": row["total_tokens"] or 0,
-        "model_name": row["model_name"] or "",
-        "agent_id": row["agent_id"],
-        "agent_name": row["agent_name"],
-        "user_id": row["user_id"],
-        "session_id": row["session_id"] or "",
-        "execution_id": row["execution_id"],
-        "started_at": text_of(row["started_at"]),
-        "ended_at": text_of(row["ended_at"]),
-        "created_at": text_of(row["created_at"]),
-    }
-
-
-def _encoded(text: str | None) -> orjson.Fragment | None:
-    return None if text is None else orjson.Fragment(text)
-
-
-def _decoded(text: str | None) -> Json:
-    decoded: Json = {} if text is None else decode_stored(text.encode())
-    return decoded

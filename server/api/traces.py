@@ -13,7 +13,9 @@ async def list_(call: Call) -> Answer:
     """Spans, newest first."""
     asked = call.query.model_dump(exclude={"page", "limit", "cursor"})
     found = await call.services.query(
-        lambda connection: spans.list_spans(connection, call.workspace, call.query.wanted, **asked)
+        lambda connection: spans.list_spans(
+            connection, call.workspace, call.query.wanted, call.services.ledger, **asked
+        )
     )
     return page(found.items, found.meta)
 
@@ -31,7 +33,9 @@ async def show(call: Call) -> Answer:
     """Every span of a trace, in the order in which they began."""
     trace_id = call.path("trace_id")
     found = await call.services.query(
-        lambda connection: spans.get_trace(connection, call.workspace, trace_id)
+        lambda connection: spans.get_trace(
+            connection, call.workspace, trace_id, call.services.ledger
+        )
     )
     return one(found)
 
