@@ -1,0 +1,70 @@
+"""`python -m tests.bench`: measure, print the table, write it where it is wanted."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.bench import (
+    batches,
+    commands,
+    first_frame,
+    lag,
+    lists,
+    memory,
+    rebuild,
+    replay,
+    report,
+)
+from tests.bench.plan import Plan, note, planned
+from tests.bench.result import Row
+
+FIGURES: Final[Mapping[str, Callable[[Plan], list[Row]]]] = {
+    "commands": commands.measure,
+    "batches": batches.measure,
+    "replay": replay.measure,
+    "first-frame": first_frame.measure,
+    "rebuild": rebuild.measure,
+    "lists": lists.measure,
+    "lag": lag.measure,
+    "memory": memory.measure,
+}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="a smoke run of a minute; its figures mean little")
+    add("--only", action="append", choices=FIGURES, help="this figure; may be repeated")
+    add("--rounds", type=int, help="how often floor and ours take turns; 3")
+    add("--runs", type=int, help="how many runs the lists are asked about; 100,000")
+    add("--folder", type=Path, help="where databases are made; else where temporary files are")
+    add("--json", type=Path, metavar="FILE", help="write everything there")
+    add("--write", action="store_true", help="put the table into docs/performance.md")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure. A goal that is missed is said in the table, and is no error."""
+    options = _options()
+    facts = report.machine()
+    rows: list[Row] = []
+    with planned(
+        quick=options.quick, rounds=options.rounds, runs=options.runs, folder=options.folder
+    ) as plan:
+        for name in options.only or FIGURES:
+            note(f"{name} ...")
+            rows += FIGURES[name](plan)
+    print(f"\n{report.table(rows)}")
+    _keep(rows, options, facts)
+
+
+def _keep(rows: Sequence[Row], options: argparse.Namespace, facts: dict[str, object]) -> None:
+    if options.json is not None:
+        options.json.write_text(report.as_json(rows, facts), "utf-8")
+    if options.write:
+        report.write(rows, facts)
+
+
+if __name__ == "__main__":
+    main()

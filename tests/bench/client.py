@@ -1,0 +1,209 @@
+"""A load generator that costs little, so that what is measured is the server.
+
+Raw asyncio protocols: requests are bytes made beforehand, answers are only as far understood as it
+takes to know where they end and that they are a success.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import NamedTuple, cast
+
+from tests.bench.result import percentile
+
+HOST = "127.0.0.1"
+WARM_UP_SECONDS = 0.3
+_SUCCESS = b"HTTP/1.1 2"
+_LENGTH = b"content-length: "
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+class BadAnswer(Exception):
+    """The server answered something that no measurement expects."""
+
+
+def request(method: str, path: str, body: bytes = b"") -> bytes:
+    """A request, ready to be sent."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: {HOST}\r\n"
+    if body:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
+
+
+class Load(NamedTuple):
+    """What a while of asking as fast as it goes gave."""
+
+    seconds: float
+    latencies: list[float]
+
+    @property
+    def per_second(self) -> float:
+        return len(self.latencies) / self.seconds
+
+    def milliseconds(self, percent: float) -> float:
+        return 1000 * percentile(self.latencies, percent)
+
+
+class Asker(asyncio.Protocol):
+    """A connection that asks again as soon as it was answered."""
+
+    def __init__(self, next_request: Callable[[], bytes], latencies: list[float]) -> None:
+        self._next_request = next_request
+        self._latencies = latencies
+        self._buffer = b""
+        self._asked = 0.0
+        self._transport: asyncio.Transport
+        self.stopping = False
+        self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer = self._buffer + data if self._buffer else data
+        if not is_whole(self._buffer):
+            return
+        self._latencies.append(perf_counter() - self._asked)
+        self._buffer = b""
+        if self.stopping:
+            self._transport.close()
+        else:
+            self._ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.stopping:
+            self.stopped.set_result(None)
+        else:
+            self.stopped.set_exception(exc or BadAnswer("the server closed the connection"))
+
+    def _ask(self) -> None:
+        self._asked = perf_counter()
+        self._transport.write(self._next_request())
+
+
+def is_whole(answer: bytes) -> bool:
+    """Whether an answer with a length has arrived to its end. Raises BadAnswer for a refusal."""
+    end = answer.find(b"\r\n\r\n")
+    if end < 0:
+        return False
+    if not answer.startswith(_SUCCESS):
+        raise BadAnswer(answer[:2000].decode(errors="replace"))
+    head = answer[:end].lower()
+    start = head.index(_LENGTH) + len(_LENGTH)
+    stop = head.find(b"\r\n", start)
+    return len(answer) >= end + 4 + int(head[start : stop if stop > 0 else None])
+
+
+async def ask_for(
+    port: int, seconds: float, askers: int, next_request: Callable[[], bytes]
+) -> Load:
+    """Let so many connections ask for a while, and measure after a warm-up."""
+    latencies: list[float] = []
+    loop = asyncio.get_running_loop()
+    made = [
+        (await loop.create_connection(lambda: Asker(next_request, latencies), HOST, port))[1]
+        for _ in range(askers)
+    ]
+    await asyncio.sleep(WARM_UP_SECONDS)
+    latencies.clear()
+    began = perf_counter()
+    await asyncio.sleep(seconds)
+    load = Load(perf_counter() - began, latencies.copy())
+    for asker in made:
+        asker.stopping = True
+    await asyncio.gather(*(asker.stopped for asker in made))
+    return load
+
+
+class Single(asyncio.Protocol):
+    """A connection for one request at a time."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._transport: asyncio.Transport
+        self._answered: asyncio.Future[float]
+
+    @classmethod
+    async def connect(cls, port: int) -> "Single":
+        return (await asyncio.get_running_loop().create_connection(cls, HOST, port))[1]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    async def ask(self, asked: bytes) -> float:
+        """Send a request; the time at which the answer had arrived."""
+        self._answered = asyncio.get_running_loop().create_future()
+        self._transport.write(asked)
+        return await self._answered
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if is_whole(self._buffer):
+            self._buffer = b""
+            self._answered.set_result(perf_counter())
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class Reader(asyncio.Protocol):
+    """A connection that reads a streamed answer, and asks again at its end if it shall.
+
+    Attributes:
+        received: bytes so far, those of HTTP itself included.
+        finished: how many answers were read to their end.
+    """
+
+    def __init__(self, asked: bytes, *, again: bool = False) -> None:
+        self._asked = asked
+        self._again = again
+        self._tail = b""
+        self._transport: asyncio.Transport
+        self.received = 0
+        self.finished = 0
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._asked)
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        self._tail = (self._tail + data)[-len(_LAST_CHUNK) :] if len(data) < 5 else data[-5:]
+        if self._tail == _LAST_CHUNK:
+            self.finished += 1
+            if self._again:
+                self._transport.write(self._asked)
+            else:
+                self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def leave(self) -> None:
+        self._transport.abort()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, for half a minute at most; looks seldom, to cost nothing."""
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 - an event would cost each frame a call
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def reading(port: int, makers: Sequence[Callable[[], Reader]]) -> AsyncIterator[list[Reader]]:
+    """Readers with an open connection each; they leave in the end."""
+    loop = asyncio.get_running_loop()
+    readers: list[Reader] = []
+    try:
+        for make in makers:
+            readers.append((await loop.create_connection(make, HOST, port))[1])  # noqa: PERF401 - those that joined must leave
+        yield readers
+    finally:
+        for reader in readers:
+            reader.leave()
+        await asyncio.gather(*(reader.ended for reader in readers))
