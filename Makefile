@@ -23,7 +23,7 @@ LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --ge
 	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install fix check test e2e bench golden wheel lock clean
+.PHONY: help demo install fix check test e2e bench golden docs wheel lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: $(DEV_STAMP) ## measure throughput and latency as ratios to a floor
 
 golden: $(DEV_STAMP) ## write the golden files that do not exist yet
 	$(PY) -m tests.golden $(ARGS)
+
+docs: $(DEV_STAMP) ## write the parts of the documentation that are made of the code
+	$(PY) -m scripts.docs
 
 wheel: $(DEV_STAMP) ## build the wheel and try it in a clean environment
 	$(PY) scripts/wheel_check.py

@@ -7,15 +7,22 @@ would be written now, so a change of the code that the documentation lacks fails
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from scripts.describe import api, events, lifecycle, limits, operations, picture
+from scripts.describe import api, events, lifecycle, limits, modules, operations, picture
 
 ROOT = Path(__file__).resolve().parent.parent
 
 PARTS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
-    "ARCHITECTURE.md": {"lifecycle": lifecycle.diagram, "statuses": lifecycle.statuses},
+    "ARCHITECTURE.md": {
+        "lifecycle": lifecycle.diagram,
+        "statuses": lifecycle.statuses,
+        "ledger": modules.ledger,
+        "projections": modules.projections,
+        "server": modules.server,
+    },
     "docs/events.md": {
         "topics": events.overview,
         "facts": events.sections,
@@ -39,6 +46,7 @@ FILES: Final[Mapping[str, Callable[[], str]]] = {"docs/lifecycle.svg": picture.d
 """Files that are generated as a whole."""
 
 
+@cache
 def documents() -> dict[str, str]:
     """Every file with generated parts, as it should be now."""
     written = {name: make() for name, make in FILES.items()}

@@ -131,7 +131,7 @@ def _body(content: Mapping[str, Json]) -> Iterator[str]:
         yield f"Body, {media}:"
         yield _table("field", rows)
     else:
-        yield f"Body, {media}: {word_of(schema)}."
+        yield f"Body, {media}: an empty object, or none."
 
 
 def _answers(responses: Mapping[str, Json]) -> str:

@@ -54,9 +54,9 @@ def sections() -> str:
     for topic, event in sorted_events():
         aggregate = topic.split(".", 1)[0]
         if aggregate != shown:
-            parts.append(f"## `{aggregate}`")
+            parts.append(f"### `{aggregate}`")
             shown = aggregate
-        parts += [f"### `{topic}`", paragraph(event.__doc__), _facts(event)]
+        parts += [f"#### `{topic}`", paragraph(event.__doc__), _facts(event)]
     return "\n\n".join(parts)
 
 
