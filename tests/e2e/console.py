@@ -24,6 +24,12 @@ def free_port() -> int:
         return port
 
 
+def _is_ours(name: str) -> bool:
+    """Whether a variable of this process must not reach the server's: settings, and what would
+    make each start compile every module again."""
+    return name.startswith("LEDGER_") or name == "PYTHONDONTWRITEBYTECODE"
+
+
 class ServerProcess:
     """`execution-ledger serve` on one database; it may be killed and started again."""
 
@@ -33,7 +39,7 @@ class ServerProcess:
         self.database = folder / "ledger.db"
         self._arguments: Sequence[str] = arguments
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")},
+            **{name: value for name, value in os.environ.items() if not _is_ours(name)},
             **{f"LEDGER_{name.upper()}": value for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
