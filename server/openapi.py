@@ -231,7 +231,7 @@ def _failures(route: Route) -> Json:
     if route.public:
         return {}
     statuses = [HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN]
-    if _VARIABLE.search(route.path):
+    if _VARIABLE.search(route.path) or route.body is not None:
         statuses.append(HTTPStatus.NOT_FOUND)
     if _takes_if_match(route):
         statuses.append(HTTPStatus.PRECONDITION_FAILED)

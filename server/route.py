@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ledger.ids import trace_id_of
 from ledger.strict_json import InvalidJson, decode, encode
 from ledger.writer import Caller
+from projections.errors import InvalidQuery
 from server.auth import NOBODY, Permission, Principal
 from server.errors import InvalidRequest, PayloadTooLarge
 from server.services import SERVICES, Services
@@ -176,14 +177,21 @@ def read_model(model: type[M], value: Any, where: str = "") -> M:
 
 
 def read_query(model: type[M], request: web.Request) -> M:
-    """The query string as a model; a parameter given twice is refused."""
+    """The query string as a model.
+
+    Raises:
+        InvalidQuery: names the parameter that is unknown, given twice or of no meaning.
+    """
     values: dict[str, str] = {}
     for name, value in request.query.items():
         if name in values:
-            message = f"{name}: given twice"
-            raise InvalidRequest(message, parameter=name)
+            raise InvalidQuery(name, "given twice")
         values[name] = value
-    return read_model(model, values)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise InvalidQuery(str(problem["loc"][0]), problem["msg"]) from None
 
 
 def invalid(error: ValidationError, where: str = "") -> InvalidRequest:

@@ -40,6 +40,11 @@ async def of_agent(call: Call) -> Answer:
     return one(await call.services.query(query))
 
 
+async def of_agent_too(call: Call) -> Answer:
+    """What an agent spent in a period: the other path by which clients ask."""
+    return await of_agent(call)
+
+
 async def grouped(call: Call) -> Answer:
     """Totals of executions by agent, model, user, session, workspace, day or metadata.
 
@@ -84,7 +89,7 @@ def _route(path: str, handle: Handle, summary: str, **more: Any) -> Route:
 ROUTES = (
     _route(f"{_COSTS}/summary", summary, "What was spent in a period"),
     _route(_AGENT, of_agent, "What an agent spent in a period"),
-    _route(f"{_AGENT}/summary", of_agent, "What an agent spent in a period, once more"),
+    _route(f"{_AGENT}/summary", of_agent_too, "What an agent spent in a period, once more"),
     _route(
         _COSTS,
         grouped,

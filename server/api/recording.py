@@ -242,7 +242,13 @@ ROUTES = (
         status=HTTPStatus.CREATED,
     ),
     _route(f"{_ONE}/start", start, "Begin work", body=s.StartBody),
-    _route(f"{_ONE}/frames", frames, "Record frames: one, an array, or NDJSON", raw_body=True),
+    _route(
+        f"{_ONE}/frames",
+        frames,
+        "Record frames: one, an array, or NDJSON",
+        body=s.FramesBody,
+        raw_body=True,
+    ),
     _route(f"{_ONE}/usage", usage, "Record tokens spent", body=UsageReport),
     _route(
         f"{_ONE}/approvals",

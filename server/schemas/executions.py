@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from ledger.events import Cause, Mode
 from ledger.fields import Name, Number, Time, Word
@@ -123,6 +123,10 @@ class RunBody(CreateBody):
     )
 
 
+class FramesBody(RootModel[AnyFrame | list[AnyFrame]]):
+    """Frames in their order; any number of them is one durable append."""
+
+
 class OneQuery(Query):
     """An execution as it was."""
 
@@ -205,18 +209,24 @@ class Execution(BaseModel):
     metadata: Json | None = None
     output: Json | None = None
     error: str
-    error_code: str
+    error_code: str | None
     token_usage: TokenUsage
     total_tokens: int
     cost: float | None
     cost_usd: str | None
     inclusive_cost_usd: str | None = None
     unpriced_tokens: int
-    duration_ms: int | None
+    models: list[str] = Field(description="In the order of their first use.")
+    duration_ms: int | None = Field(description="From the start to the end.")
+    worker: str | None = Field(description="Who works on it, or did last.")
+    attempt: int
+    cancellation_requested: bool
     trace_id: str
     version: int
+    approval_id: str | None = Field(description="What it waits for, while it does.")
     approval_expires_at: str | None
-    children: "list[Execution] | None" = None
+    children: "list[Execution] | None" = Field(None, description="In a tree.")
+    is_truncated: bool | None = Field(None, description="At the top of a tree too large to show.")
     created_at: str
     started_at: str | None
     completed_at: str | None

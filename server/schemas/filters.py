@@ -38,7 +38,6 @@ class FiltersQuery(Query):
     max_duration_ms: int | None = None
     min_tokens: int | None = None
     max_tokens: int | None = None
-    q: str | None = Field(None, description="A text in input, output or error.")
 
 
 class ExecutionsQuery(PageQuery, FiltersQuery):

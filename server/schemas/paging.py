@@ -37,3 +37,4 @@ class PageMeta(BaseModel):
     total_is_estimate: bool | None = Field(
         None, description="True where counting all would be dear; absent where it was not."
     )
+    next_after: int | None = Field(None, description="Of a history: the `after` of the next page.")

@@ -1,10 +1,12 @@
 """A server in this process on real files; and states of it, each named for what was recorded."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -13,11 +15,22 @@ from server.settings import Settings, read_settings
 from tests.integration.api import Api, Json
 
 
+def settings_in(folder: Path) -> Settings:
+    """Settings of a server whose files are in a folder."""
+    database = f"sqlite:///{folder / 'ledger.db'}"
+    return read_settings({}, database=database, durability="normal", wait_seconds=0)
+
+
+@asynccontextmanager
+async def serving(application: web.Application) -> AsyncIterator[Api]:
+    """Somebody who reaches a server."""
+    async with TestClient(TestServer(application)) as client:
+        yield Api(client)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return read_settings(
-        {}, database=f"sqlite:///{tmp_path / 'ledger.db'}", durability="normal", wait_seconds=0
-    )
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
@@ -28,8 +41,19 @@ def application(settings: Settings) -> web.Application:
 @pytest.fixture
 async def api(application: web.Application) -> AsyncIterator[Api]:
     """A ledger with nothing in it and no keys: whoever reaches it is its administrator."""
-    async with TestClient(TestServer(application)) as client:
-        yield Api(client)
+    async with serving(application) as api:
+        yield api
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def steward(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    """An administrator of everything, on a server that the tests of a module share.
+
+    For tests in great number that record nothing another one looks at.
+    """
+    application = build_app(settings_in(tmp_path_factory.mktemp("shared")), worker=False)
+    async with serving(application) as api:
+        yield await key_of(api, "admin", "*", "steward")
 
 
 @pytest.fixture

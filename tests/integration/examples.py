@@ -25,11 +25,11 @@ def path_of(route: Route, ids: Mapping[str, str]) -> str:
 
 def example_of(route: Route) -> Any:
     """The least body that a route takes; None where it takes none."""
-    if route.body is None:
-        return None
     short = route.path.removeprefix("/api/v1")
     if route.method == "POST" and short in _BODIES:
         return _BODIES[short]
+    if route.body is None:
+        return None
     content = DOCUMENT["paths"][route.path][route.method.lower()]["requestBody"]["content"]
     return _least(content["application/json"]["schema"])
 

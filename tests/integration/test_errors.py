@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build_app
 from server.services import SERVICES
 from server.settings import Settings
 from tests.integration.api import Api, Json, assert_problem
+from tests.integration.conftest import serving
 
 
 async def test_an_unknown_path(api: Api) -> None:
@@ -26,8 +26,8 @@ async def test_a_method_that_a_path_does_not_have(api: Api) -> None:
 
 async def test_a_body_over_the_limit(settings: Settings) -> None:
     small = settings.model_copy(update={"max_body_bytes": 1024})
-    async with TestClient(TestServer(build_app(small, worker=False))) as client:
-        reply = await Api(client).post("/agents", {"name": "Scribe", "description": "x" * 2000})
+    async with serving(build_app(small, worker=False)) as api:
+        reply = await api.post("/agents", {"name": "Scribe", "description": "x" * 2000})
 
     assert_problem(reply, 413, "payload_too_large")
 
@@ -125,8 +125,7 @@ async def test_an_idempotency_key_that_stands_for_two_things(api: Api) -> None:
 
 async def test_more_requests_than_a_key_may_make(settings: Settings) -> None:
     slow = settings.model_copy(update={"max_requests_per_second": 0.001})
-    async with TestClient(TestServer(build_app(slow, worker=False))) as client:
-        api = Api(client)
+    async with serving(build_app(slow, worker=False)) as api:
         first = await api.get("/agents")
         reply = await api.get("/agents")
 

@@ -122,6 +122,26 @@ async def test_an_admin_of_one_workspace_revokes_no_key_that_opens_all(steward: 
     assert_problem(reply, 403, "forbidden", "'default' only")
 
 
+async def test_a_key_of_one_workspace_cannot_choose_another(steward: Api) -> None:
+    secret = (await steward.post("/keys", {"name": "b", "role": "admin", "workspace": "b"})).data
+
+    reply = await steward.using(secret["secret"], "a").get("/agents")
+
+    assert_problem(reply, 403, "forbidden", "'b', not 'a'")
+
+
+async def test_a_key_of_every_workspace_works_in_the_one_that_it_names(api: Api) -> None:
+    made = {"name": "steward", "role": "admin", "workspace": "*"}
+    secret = (await api.post("/keys", made)).data["secret"]
+    await registered(api.using(secret, "a"), "Agent of A")
+
+    in_a = await api.using(secret, "a").get("/agents")
+    in_b = await api.using(secret, "b").get("/agents")
+
+    assert [agent["name"] for agent in in_a.data] == ["Agent of A"]
+    assert in_b.data == []
+
+
 async def test_a_key_works_as_a_bearer_token_too(steward: Api) -> None:
     made = (await steward.post("/keys", {"name": "CI", "role": "reader"})).data
     bearer = {"Authorization": f"Bearer {made['secret']}"}

@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import pytest
+import pytest_asyncio
 
 from ledger.access import Role
 from server.api.catalog import ROUTES
@@ -12,6 +13,8 @@ from tests.integration.api import Api, assert_problem
 from tests.integration.conftest import key_of
 from tests.integration.examples import example_of, path_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PRIVATE = [route for route in ROUTES if not route.public]
 NOBODYS: defaultdict[str, str] = defaultdict(lambda: "0" * 27)
 
@@ -20,20 +23,15 @@ def name_of(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
-@pytest.fixture
-async def admin(api: Api) -> Api:
-    return await key_of(api, "admin", "*")
-
-
-@pytest.fixture
-async def keys(admin: Api) -> dict[Role, Api]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def keys(steward: Api) -> dict[Role, Api]:
     """A caller of each role."""
-    return {role: await key_of(admin, role, "default") for role in Role}
+    return {role: await key_of(steward, role, "default") for role in Role}
 
 
 @pytest.mark.parametrize("route", PRIVATE, ids=name_of)
-async def test_a_route_is_closed_to_those_without_a_key(route: Route, api: Api, admin: Api) -> None:
-    reply = await api.call(route.method, path_of(route, NOBODYS), example_of(route))
+async def test_a_route_is_closed_to_those_without_a_key(route: Route, steward: Api) -> None:
+    reply = await steward.using("").call(route.method, path_of(route, NOBODYS), example_of(route))
 
     assert_problem(reply, 401, "unauthorized")
     assert reply.headers["WWW-Authenticate"] == "Bearer"
@@ -61,7 +59,7 @@ async def test_a_refusal_names_the_permission_that_is_missing(keys: dict[Role, A
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.public], ids=name_of)
-async def test_a_public_route_is_open_to_everybody(route: Route, api: Api, admin: Api) -> None:
-    reply = await api.call(route.method, f"/{route.path}")
+async def test_a_public_route_is_open_to_everybody(route: Route, steward: Api) -> None:
+    reply = await steward.using("").call(route.method, f"/{route.path}")
 
     assert reply.status == 200
