@@ -1,5 +1,9 @@
 """The limits there are, with their numbers taken from the code that holds them."""
 
+from inspect import signature
+
+from aiohttp.web_protocol import RequestHandler
+
 from ledger.commands.scores import MOST_SCORES
 from ledger.writer import MOST_BYTES_WAITING, MOST_WAITING
 from projections.executions import _DEEPEST, _MOST_DESCENDANTS
@@ -28,6 +32,7 @@ def _of_requests() -> list[tuple[str, str, str]]:
     return [
         ("request body", f"{body // _MIB} MiB ({code('LEDGER_MAX_BODY_BYTES')})", "413"),
         ("one event", f"{event // _MIB} MiB ({code('LEDGER_MAX_PAYLOAD_BYTES')})", "413"),
+        ("a header, or the address", f"{_most_of_a_line():,} bytes", "400, as plain text"),
         ("lines of one NDJSON body of runs", f"{_MOST_LINES:,}", f"400 {code('validation_error')}"),
         ("`Idempotency-Key`", f"{_LONGEST_KEY} characters", f"400 {code('validation_error')}"),
         ("scores of one execution", f"{MOST_SCORES:,}", f"400 {code('limit_exceeded')}"),
@@ -90,6 +95,11 @@ def _of_streams() -> list[tuple[str, str, str]]:
             "they are recorded",
         ),
     ]
+
+
+def _most_of_a_line() -> int:
+    """What the HTTP library reads of one line, which nobody here changes."""
+    return int(signature(RequestHandler).parameters["max_field_size"].default)
 
 
 def _setting(name: str) -> int:

@@ -141,6 +141,16 @@ def test_every_metric_is_documented(demo_agents: ServerProcess) -> None:
     assert [name for name in names if f"| `{name}` |" not in written] == []
 
 
+@pytest.mark.parametrize(("length", "status"), [(8_100, 200), (8_200, 400)])
+def test_a_header_is_bounded_as_the_api_page_says(
+    demo_agents: ServerProcess, length: int, status: int
+) -> None:
+    answered, _ = demo_agents.call("GET", "/healthz", headers={"X-Long": "x" * length})
+
+    assert "8,190 bytes" in (ROOT / "docs" / "api.md").read_text("utf-8")
+    assert answered == status
+
+
 def recorded(server: ServerProcess) -> str:
     """Record a run that is over; its id."""
     body = {"agent": "a", "input": {}, "output": {}}
