@@ -48,9 +48,17 @@ async def create(call: Call) -> Answer:
         if receipt.repeated:
             message = f"key {receipt.id!r} was made by the first request; its secret is not kept"
             raise SecretShown(message, id=receipt.id)
-        made = await _key(call, receipt.id, workspace)
+        await call.services.query(lambda _: None)
         keyring.reload()
-    return one({**made, "secret": secret}, status=HTTPStatus.CREATED)
+    made = {
+        "id": receipt.id,
+        "name": call.body.name,
+        "role": call.body.role,
+        "workspace_id": workspace,
+        "created_at": receipt.events[0].at,
+        "secret": secret,
+    }
+    return one(made, status=HTTPStatus.CREATED)
 
 
 async def revoke(call: Call) -> Answer:
@@ -101,9 +109,10 @@ async def _caller(call: Call, workspace: str) -> Caller:
     return caller if workspace == ANY_WORKSPACE else caller._replace(workspace=workspace)
 
 
-async def _key(call: Call, id_: str, workspace: str = ANY_WORKSPACE) -> dict[str, Any]:
-    wanted = call.workspace if workspace == ANY_WORKSPACE else workspace
-    return await call.services.query(lambda connection: keys.get_key(connection, wanted, id_))
+async def _key(call: Call, id_: str) -> dict[str, Any]:
+    return await call.services.query(
+        lambda connection: keys.get_key(connection, call.workspace, id_)
+    )
 
 
 def _route(method: str, path: str, handle: Handle, summary: str, **more: Any) -> Route:

@@ -121,6 +121,7 @@ async def test_agents_are_found_by_what_they_are(api: Api) -> None:
     assert (await api.get("/agents", type="workflow")).ids == [flow["id"]]
     assert (await api.get("/agents", name="Scribe")).ids == [scribe["id"]]
     assert (await api.get("/agents", search="letter")).ids == [scribe["id"]]
+    assert gone["id"] not in (await api.get("/agents")).ids
     assert (await api.get("/agents", status="archived")).ids == [gone["id"]]
     assert set((await api.get("/agents", status="active")).ids) == {scribe["id"], flow["id"]}
 

@@ -8,7 +8,6 @@ from ledger.clock import utc_now
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import registered, spent, started
 
-TODAY = utc_now().date().isoformat()
 NOTHING = {
     "total_cost": 0,
     "total_cost_usd": "0",
@@ -110,6 +109,44 @@ async def test_the_groups_are_of_the_executions_asked_for(api: Api, spending: Js
 
     assert len(rows) == 1
     assert spending["scribe"] in rows[0].values()
+
+
+async def test_a_filter_for_a_model_leaves_the_calls_of_others_out(
+    api: Api, spending: Json
+) -> None:
+    by_agent = (await api.get("/costs", group_by="agent", model="big")).data
+    by_user = (await api.get("/costs", group_by="user", model="big")).data
+
+    assert [row["agent"] for row in by_agent] == [spending["scribe"]]
+    assert [row["user"] for row in by_user] == ["ada"]
+    for row in (*by_agent, *by_user):
+        assert (row["calls"], row["cost_usd"], row["executions"]) == (1, "0.1", None)
+
+
+@pytest.mark.parametrize("by", ["agent", "model", "day", "agent,day", "model,agent"])
+async def test_the_roll_up_and_the_sum_over_calls_say_the_same(
+    api: Api, spending: Json, by: str
+) -> None:
+    rolled_up = (await api.get("/costs", group_by=by)).data
+    added_up = (await api.get("/costs", group_by=f"{by},workspace")).data
+
+    assert [{**row, "workspace": "default"} for row in rolled_up] == added_up
+
+
+async def test_executions_that_called_no_model_count_too(api: Api, running: str) -> None:
+    rows = (await api.get("/costs", group_by="session")).data
+
+    assert rows == [
+        {
+            "session": "",
+            "executions": 1,
+            "calls": 0,
+            "cost": 0.0,
+            "cost_usd": "0",
+            "total_tokens": 0,
+            "unpriced_tokens": 0,
+        }
+    ]
 
 
 async def test_totals_come_as_csv_for_those_who_ask(api: Api, spending: Json) -> None:
