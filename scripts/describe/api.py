@@ -126,12 +126,15 @@ def _body(content: Mapping[str, Json]) -> Iterator[str]:
     media = ", ".join(code(each) for each in content)
     schema = content["application/json"]["schema"]
     name = _reference(schema)
-    rows = [] if name is None else list(_fields(described()["components"]["schemas"][name]))
-    if rows:
+    if name is not None:
+        schema = described()["components"]["schemas"][name]
+    if rows := list(_fields(schema)):
         yield f"Body, {media}:"
         yield _table("field", rows)
-    else:
+    elif schema.get("type") == "object":
         yield f"Body, {media}: an empty object, or none."
+    else:
+        yield f"Body, {media}: {word_of(schema)}."
 
 
 def _answers(responses: Mapping[str, Json]) -> str:
@@ -197,7 +200,8 @@ def word_of(schema: Any) -> str:
 def _plain(schema: Json) -> str:
     kind = schema.get("type")
     if kind == "array":
-        return f"list of {word_of(schema.get('items', {}))}"
+        item = word_of(schema.get("items", {}))
+        return f"list of ({item})" if " or " in item else f"list of {item}"
     if kind == "string":
         formats = {"date-time": "time", "date": "date"}
         return formats.get(schema.get("format", ""), "text")
