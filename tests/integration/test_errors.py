@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from server.app import build_app
 from server.services import SERVICES
@@ -143,15 +144,17 @@ async def test_a_ledger_that_takes_no_more(api: Api, application: web.Applicatio
     assert int(reply.headers["Retry-After"]) >= 1
 
 
-async def test_a_fault_of_ours_says_nothing_of_itself(
+async def test_a_fault_of_ours_is_logged_and_says_nothing_of_itself(
     api: Api, agent: Json, settings: Settings
 ) -> None:
     _damage(settings.views_path)
 
-    reply = await api.get("/agents")
+    with capture_logs() as logged:
+        reply = await api.get("/agents")
 
     assert_problem(reply, 500, "internal_error", "internal error")
-    assert "agents" not in reply.body["detail"]
+    assert "agents_v1" not in reply.text.decode()
+    assert [entry["exc_info"] for entry in logged if "exc_info" in entry] == [True]
 
 
 def _damage(views: Path) -> None:
