@@ -9,7 +9,14 @@ from sqlalchemy.sql import FromClause
 
 from ledger.errors import NotFound
 from ledger.mapper import Recorded
-from projections.execution_json import INCLUSIVE, PAYLOADS, Json, represent
+from projections.execution_json import (
+    INCLUSIVE,
+    PAYLOADS,
+    Json,
+    columns_of,
+    in_order,
+    represent,
+)
 from projections.execution_rows import Row, fold
 from projections.execution_tables import counts, executions, labels, payloads
 from projections.execution_view import Executions
@@ -42,19 +49,18 @@ def list_executions(connection: Connection, workspace: str, filters: Filters) ->
     Raises:
         InvalidQuery: the cursor is not one of this list.
     """
-    wants_payloads = filters.fields is None or not PAYLOADS.isdisjoint(filters.fields)
-    wants_inclusive = filters.fields is None or INCLUSIVE in filters.fields
+    fields = in_order(filters.fields)
     matching, order = _matching(workspace, filters)
-    columns: list[ColumnElement[Any]] = [*executions.columns]
+    columns = [executions.c[name] for name in columns_of(fields)]
     statement = matching.with_only_columns(*columns, maintain_column_froms=True)
     page = fetch(
         connection, statement, order, filters.page, lambda: _total(connection, workspace, filters)
     )
-    if wants_payloads:
+    if not PAYLOADS.isdisjoint(fields):
         _add_payloads(connection, page.items)
-    if wants_inclusive:
-        _add_inclusive_costs(connection, workspace, page.items)
-    return page._replace(items=[represent(row, filters.fields) for row in page.items])
+    if INCLUSIVE in fields:
+        _add_inclusive_costs(connection, page.items)
+    return page._replace(items=[represent(row, fields) for row in page.items])
 
 
 def get_execution(connection: Connection, workspace: str, id_: str) -> Json:
@@ -87,11 +93,11 @@ def tree(connection: Connection, workspace: str, id_: str, most: int) -> Json:
     Raises:
         NotFound: there is none in this workspace.
     """
-    below = _descendants(workspace, [id_])
+    below = _descendants([id_])
     statement = (
         select(executions, below.c.depth)
         .join(below, below.c.id == executions.c.id)
-        .where(below.c.depth <= _DEEPEST)
+        .where(below.c.depth <= _DEEPEST, executions.c.workspace == workspace)
         .limit(most + 1)
     )
     rows = [dict(row) for row in connection.execute(statement).mappings()]
@@ -162,7 +168,7 @@ def _by(
     )
     rows = [dict(row) for row in connection.execute(statement).mappings()]
     _add_payloads(connection, rows)
-    _add_inclusive_costs(connection, workspace, rows)
+    _add_inclusive_costs(connection, rows)
     return [represent(row) for row in rows]
 
 
@@ -175,12 +181,12 @@ def _add_payloads(connection: Connection, rows: Collection[Row]) -> None:
         by_id[payload["execution_id"]] |= {name: payload[name] for name in PAYLOADS}
 
 
-def _add_inclusive_costs(connection: Connection, workspace: str, rows: Collection[Row]) -> None:
+def _add_inclusive_costs(connection: Connection, rows: Collection[Row]) -> None:
     """What each row cost with everything that was run on its behalf; None when that is unknown.
 
     It is unknown, too, when there are too many descendants to add up while somebody waits.
     """
-    below = _descendants(workspace, [row["id"] for row in rows])
+    below = _descendants([row["id"] for row in rows])
     statement = select(below.c.top, below.c.cost_usd).limit(_MOST_DESCENDANTS + 1)
     costs = connection.execute(statement).all()
     sums: dict[str, Decimal] = {}
@@ -191,15 +197,18 @@ def _add_inclusive_costs(connection: Connection, workspace: str, rows: Collectio
         row[INCLUSIVE] = sums.get(row["id"])
 
 
-def _descendants(workspace: str, ids: Collection[str]) -> FromClause:
-    """For each of the executions, `top`, itself and all below it: `id`, `cost_usd`, `depth`."""
+def _descendants(ids: Collection[str]) -> FromClause:
+    """For each of the executions, `top`, itself and all below it: `id`, `cost_usd`, `depth`.
+
+    No word of the workspace, which all of them share: it would lead SQLite to the wrong index.
+    """
     columns = (executions.c.id, executions.c.cost_usd)
     begin = select(executions.c.id.label("top"), *columns, literal(0).label("depth")).where(
-        executions.c.workspace == workspace, executions.c.id.in_(ids)
+        executions.c.id.in_(ids)
     )
     below = begin.cte("below", recursive=True)
     children = select(below.c.top, *columns, below.c.depth + 1).where(
-        executions.c.workspace == workspace, executions.c.parent_id == below.c.id
+        executions.c.parent_id == below.c.id
     )
     return below.union_all(children)
 

@@ -170,7 +170,9 @@ def _ordered(
 
 
 def _rows(connection: Connection, statement: Select[Any]) -> list[Item]:
-    return [dict(row) for row in connection.execute(statement).mappings()]
+    result = connection.execute(statement)
+    names = list(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result.all()]
 
 
 class _Place(NamedTuple):
