@@ -13,8 +13,9 @@ from server.openapi import document
 from server.route import Answer, Call, Handle, Route
 
 _OURS: Final = Path(__file__).parents[1] / "ui"
+_PAGE: Final = "/docs"
 _FILES: Final = {
-    "/docs": ("text/html", "docs.html"),
+    _PAGE: ("text/html", "docs.html"),
     "/docs/start.js": ("text/javascript", "docs.js"),
     "/docs/swagger-ui.js": ("text/javascript", "offapi/swagger_bundle.js"),
     "/docs/swagger-ui.css": ("text/css", "offapi/swagger_style.css"),
@@ -38,9 +39,10 @@ def routes_about(routes: Sequence[Route]) -> Sequence[Route]:
         """Every route, as OpenAPI 3.1."""
         return web.Response(body=described(), content_type="application/json")
 
-    about = _route("/openapi.json", openapi, "This document")
+    about = _route("/openapi.json", openapi, "Every route, as OpenAPI 3.1")
     pages = (
-        _route(path, _file(*file), f"Browse this document: {path}") for path, file in _FILES.items()
+        _route(path, _file(*file), "The API, to browse and try" if path == _PAGE else "Its parts")
+        for path, file in _FILES.items()
     )
     return (about, *pages)
 
