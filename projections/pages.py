@@ -112,7 +112,8 @@ def fetch(
 
 def counted(connection: Connection, matching: Select[Any]) -> Total:
     """Count rows, up to a number beyond which nobody reads on."""
-    capped = matching.with_only_columns(literal(1)).limit(MOST_COUNTED + 1).subquery()
+    rows = matching.with_only_columns(literal(1), maintain_column_froms=True)
+    capped = rows.limit(MOST_COUNTED + 1).subquery()
     count = connection.scalar(select(func.count()).select_from(capped)) or 0
     return Total(min(count, MOST_COUNTED), count > MOST_COUNTED)
 
