@@ -1,0 +1,103 @@
+"""The law of money: totals over any partition are the decimal sum of what was recorded."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from ledger import events as e
+from ledger.mapper import Recorded
+from projections import costs, executions, sessions, spans
+from projections.identities import identity_of
+from projections.pages import PageRequest
+from projections.projection import Identity
+from tests.read_side import catch_up, fresh_views
+from tests.strategies import WORKSPACES, MemoryLog, histories
+
+VIEWS = [executions.Executions(), costs.Costs(), sessions.Sessions(), spans.Spans()]
+
+Usage = tuple[Identity, Recorded]
+
+
+@given(histories(max_executions=6, max_acts=40), st.integers(1, 50))
+def test_every_total_is_the_decimal_sum(events: list[Recorded], page_size: int) -> None:
+    with fresh_views() as store:
+        catch_up(store, VIEWS, MemoryLog(events), page_size)
+
+        with store.reading() as connection:
+            for workspace in WORKSPACES:
+                used = [each for each in usages(events) if each[0].workspace == workspace]
+                check_workspace(connection, workspace, used)
+
+
+def check_workspace(connection: Connection, workspace: str, used: list[Usage]) -> None:
+    whole = sum_of(used)
+    summary = costs.summary(connection, workspace)
+    traced = spans.summary(connection, workspace)
+
+    assert shown(summary, "total_cost_usd", used) == whole
+    assert shown(traced, "total_cost_usd", used) == whole
+    assert summary["total_tokens"] == traced["total_tokens"] == tokens_of(used)
+    assert summary["unpriced_tokens"] == tokens_of(u for u in used if cost_of(u) is None)
+    for by in (["agent"], ["model"], ["day"], ["day", "model", "agent"]):
+        rows = costs.grouped(connection, workspace, by)
+        found = {tuple(row[name] for name in by): row for row in rows}
+        for key, group in grouped(used, by).items():
+            assert shown(found[key], "cost_usd", group) == sum_of(group)
+            assert found[key]["total_tokens"] == tokens_of(group)
+        assert sum(row["calls"] for row in rows) == len(used)
+    listed = sessions.list_sessions(connection, workspace, PageRequest(limit=100)).items
+    in_sessions = [each for each in used if each[0].session_id]
+    assert sum(Decimal(row["total_cost_usd"] or 0) for row in listed) == (sum_of(in_sessions) or 0)
+    assert sum(row["total_tokens"] for row in listed) == tokens_of(in_sessions)
+
+
+def usages(events: Iterable[Recorded]) -> Iterable[Usage]:
+    known = {}
+    for event in events:
+        if event.topic == e.Created.TOPIC:
+            known[event.id] = identity_of(event)
+        elif event.topic == e.UsageRecorded.TOPIC:
+            yield known[event.id], event
+
+
+KEYS: dict[str, Callable[[Usage], str]] = {
+    "agent": lambda usage: usage[0].agent_id,
+    "model": lambda usage: usage[1].facts["model"],
+    "day": lambda usage: (usage[1].facts.get("occurred_at") or usage[1].at)[:10],
+}
+
+
+def grouped(used: Iterable[Usage], by: list[str]) -> dict[tuple[str, ...], list[Usage]]:
+    groups = defaultdict(list)
+    for usage in used:
+        groups[tuple(KEYS[name](usage) for name in by)].append(usage)
+    return groups
+
+
+def cost_of(usage: Usage) -> Decimal | None:
+    cost = usage[1].facts.get("cost_usd")
+    return None if cost is None else Decimal(cost)
+
+
+def sum_of(used: Iterable[Usage]) -> Decimal | None:
+    """What is known of the money; None where nothing is."""
+    known = [cost for cost in map(cost_of, used) if cost is not None]
+    return sum(known, Decimal(0)) if known else None
+
+
+def tokens_of(used: Iterable[Usage]) -> int:
+    return sum(usage[1].facts["total_tokens"] for usage in used)
+
+
+def shown(row: dict[str, Any], name: str, used: list[Usage]) -> Decimal | None:
+    """The money in a row; without usage it must be 0, which is the sum of nothing."""
+    text = row[name]
+    if not used:
+        assert text == "0"
+        return None
+    return None if text is None else Decimal(text)
