@@ -14,11 +14,16 @@ from ledger.mapper import Recorded
 from projections import costs, executions, sessions, spans
 from projections.identities import identity_of
 from projections.pages import PageRequest
-from projections.projection import Identity
+from projections.projection import Identity, Projection
 from tests.read_side import catch_up, fresh_views
 from tests.strategies import WORKSPACES, MemoryLog, histories
 
-VIEWS = [executions.Executions(), costs.Costs(), sessions.Sessions(), spans.Spans()]
+VIEWS: list[Projection] = [
+    executions.Executions(),
+    costs.Costs(),
+    sessions.Sessions(),
+    spans.Spans(),
+]
 
 Usage = tuple[Identity, Recorded]
 
