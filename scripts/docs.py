@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from scripts.describe import api, events, lifecycle, limits, modules, operations, picture
+from scripts.describe import api, commands, events, lifecycle, limits, modules, operations, picture
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,6 +34,7 @@ PARTS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
         "reference": api.reference,
         "objects": api.objects,
     },
+    "docs/cli.md": {"commands": commands.reference},
     "docs/operations.md": {
         "settings": operations.settings,
         "roles": operations.roles,

@@ -4,11 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
+from server.cli.help import LOOK
 from server.cli.lookup import agent_id, json_object, version_id
 from server.cli.output import clean, short_time, table
 from server.cli.session import Session, asks
 
-app = typer.Typer(no_args_is_help=True, help="Agents, their versions, and which one is in force.")
+app = typer.Typer(
+    no_args_is_help=True, help="Agents, their versions, and which one is in force.", **LOOK
+)
 
 Agent = Annotated[str, typer.Argument(help="The agent's name or id.")]
 

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from server.cli.frames import short
+from server.cli.help import LOOK
 from server.cli.output import coloured, short_time, table
 from server.cli.session import Session, asks
 
-app = typer.Typer(no_args_is_help=True, help="See what waits for a human, approve, reject.")
+app = typer.Typer(no_args_is_help=True, help="See what waits for a human, approve, reject.", **LOOK)
 
 Id = Annotated[str, typer.Argument(help="The approval's id.", metavar="ID")]
 Reason = Annotated[str | None, typer.Option(help="Why; kept in the history.")]

@@ -100,8 +100,10 @@ class Api:
         return f"{self.url}{PREFIX}{path}" if path.startswith("/") else f"{self.url}/{path}"
 
     def _unreachable(self, error: BaseException) -> Unreachable:
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return Unreachable(f"no server answers at {self.url}")
         why = str(error) or type(error).__name__
-        return Unreachable(f"no server answers at {self.url} ({why})")
+        return Unreachable(f"the server at {self.url} did not answer to the end ({why})")
 
 
 def _given(query: Query | None) -> dict[str, str]:

@@ -133,7 +133,7 @@ async def _show(api: Api, toured: Toured) -> None:
         "agents use none, and so cost nothing.",
         "",
     )
-    approved = toured.executions[8]
+    approved = toured.approved
     say(f"Replay of {approved['id']}, as it was streamed:")
     async for frame in frames_of(api.stream(f"/executions/{approved['id']}/replay")):
         say(readable(frame))
@@ -142,7 +142,7 @@ async def _show(api: Api, toured: Toured) -> None:
 def _invite(url: str, toured: Toured) -> None:
     id_ = toured.waiting["id"]
     base = f"{url}/api/v1/executions"
-    done = toured.executions[8]["id"]
+    done = toured.approved["id"]
     say(
         "Try these:",
         "",

@@ -9,6 +9,7 @@ from rich.text import Text
 from server.cli.connection import Reply
 from server.cli.failures import CommandFailed
 from server.cli.frames import Frame, frames_of, readable, short
+from server.cli.help import LOOK
 from server.cli.lookup import agent_id, json_object, pairs
 from server.cli.output import (
     clean,
@@ -24,7 +25,7 @@ from server.cli.output import (
 from server.cli.session import Session, asks
 
 app = typer.Typer(
-    no_args_is_help=True, help="Find executions, look at them, watch, replay, stop them."
+    no_args_is_help=True, help="Find executions, look at them, watch, replay, stop them.", **LOOK
 )
 
 Id = Annotated[str, typer.Argument(help="The execution's id.", metavar="ID")]

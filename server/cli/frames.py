@@ -99,8 +99,10 @@ def _approval(data: Json) -> Text:
 
 
 def _done(data: Json) -> Text:
-    took = f" in {seconds(data.get('duration_ms'))}, {money(data.get('cost_usd'))}: "
-    return coloured(data["status"]).append(took).append(short(data["output"]))
+    took = f" in {seconds(data.get('duration_ms'))}"
+    if data["token_usage"].get("total_tokens"):
+        took += f", {money(data.get('cost_usd'))}"
+    return coloured(data["status"]).append(f"{took}: ").append(short(data["output"]))
 
 
 def _error(data: Json) -> Text:

@@ -12,11 +12,12 @@ from ledger.writer import Caller
 from projections.keys import active_keys
 from server.auth import DEFAULT_WORKSPACE, digest_of_secret, new_secret
 from server.cli.failures import USAGE, CommandFailed
+from server.cli.help import LOOK
 from server.cli.offline import Offline, opened
 from server.cli.output import clean, print_json, say, short_time, table
 from server.cli.session import Session, asks
 
-app = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
+app = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.", **LOOK)
 
 _AT_THE_FILE = Actor(type="user", id="command-line", auth="file")
 

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from projections.catalog import ALL
-from projections.check import CheckFailed, Difference, check
+from projections.check import CheckFailed, Difference
+from projections.check import check as check_views
 from projections.rebuild import Advance
 from server.cli.failures import USAGE, CommandFailed, leave
-from server.cli.frames import short
 from server.cli.offline import opened
 from server.cli.output import clean, print_json, say
 from server.log_check import check_log
@@ -52,7 +52,7 @@ def _rebuild(names: list[str], database: str) -> None:
     say(f"rebuilt {', '.join(names or known)}")
 
 
-def check_(database: Database = "", *, as_json: AsJson = False) -> None:
+def check(database: Database = "", *, as_json: AsJson = False) -> None:
     """Check that the log is whole and the read models say what it says. No server may be running.
 
     Exits with 1 when they do not; `execution-ledger rebuild` repairs the read models.
@@ -66,7 +66,7 @@ def check_(database: Database = "", *, as_json: AsJson = False) -> None:
     else:
         say(*problems, *(["the log is whole, and the views agree with it"] if not problems else []))
     if problems:
-        leave(CommandFailed(f"{len(problems)} problems"))
+        leave(CommandFailed(f"{len(problems)} of the ledger's rows or events are wrong"))
 
 
 def _problems(database: str) -> list[str]:
@@ -80,7 +80,7 @@ def _problems(database: str) -> list[str]:
         ]
         with _progress("comparing views") as advance:
             try:
-                differences = check(offline.views, ALL, offline.ledger, advance=advance)
+                differences = check_views(offline.views, ALL, offline.ledger, advance=advance)
             except CheckFailed as error:
                 return [*problems, str(error)]
     return problems + [_told(each) for each in differences]
@@ -93,17 +93,17 @@ def _told(difference: Difference) -> str:
         return f"{where}: missing"
     if difference.fresh is None:
         return f"{where}: should not be there"
-    wrong = {
-        name: value for name, value in difference.live.items() if difference.fresh[name] != value
-    }
-    right = {name: difference.fresh[name] for name in wrong}
-    return f"{where}: has {short(wrong)}, should have {short(right)}"
+    wrong = [name for name in difference.live if difference.live[name] != difference.fresh[name]]
+    has = ", ".join(f"{name} = {difference.live[name]!r}" for name in wrong)
+    should = ", ".join(f"{name} = {difference.fresh[name]!r}" for name in wrong)
+    return clean(f"{where}: has {has}; should have {should}")
 
 
 @contextmanager
 def _progress(title: str) -> Iterator[Advance]:
     """A bar on stderr, where somebody looks at it."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    out = Console(stderr=True)
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
         task = progress.add_task(title, total=None)
         yield lambda position, end: progress.update(task, completed=position, total=end)

@@ -9,7 +9,7 @@ from ledger.errors import DatabaseInUse
 from projections.catalog import ALL
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
-from server.cli.failures import CommandFailed
+from server.cli.failures import USAGE, CommandFailed
 from server.settings import InvalidSettings, Settings, read_settings
 
 
@@ -31,7 +31,7 @@ def settings_for(**given: Any) -> Settings:
     try:
         return read_settings(**{name: value for name, value in given.items() if value != ""})
     except InvalidSettings as error:
-        raise CommandFailed(str(error)) from None
+        raise CommandFailed(str(error), USAGE) from None
 
 
 @contextmanager

@@ -1,26 +1,62 @@
-"""The console script: every command, and where it is defined."""
+"""The console script: every command, and where it is defined.
 
-from collections.abc import Callable
+A command's module is imported when the command is asked for, so that a client command does not wait
+for the server's imports.
+"""
+
+import importlib
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from server.cli import agents, approvals, executions, keys
-from server.cli.costs import costs
-from server.cli.demo import demo
-from server.cli.maintenance import check_, rebuild
-from server.cli.serving import serve
-from server.cli.session import help_of
+from server.cli.help import LOOK, help_of
 
-app = typer.Typer(
-    name="execution-ledger",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+COMMANDS: Final = {
+    "serve": "server.cli.serving:serve",
+    "demo": "server.cli.demo:demo",
+    "executions": "server.cli.executions:app",
+    "approvals": "server.cli.approvals:app",
+    "agents": "server.cli.agents:app",
+    "costs": "server.cli.costs:costs",
+    "keys": "server.cli.keys:app",
+    "rebuild": "server.cli.maintenance:rebuild",
+    "check": "server.cli.maintenance:check",
+}
+"""Where each command is defined, in the order in which they are listed."""
+
+
+class Commands(TyperGroup):
+    """The commands of the table, imported when they are asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every command's name."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name; None when there is none."""
+        del ctx
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        return _command(cmd_name, getattr(importlib.import_module(module), name))
+
+
+def _command(name: str, found: Any) -> Any:
+    """A typer app or a function as the library's command of a name."""
+    if isinstance(found, typer.Typer):
+        group = typer.main.get_command(found)
+        group.name = name
+        return group
+    single = typer.Typer(**LOOK)
+    single.command(name, help=help_of(found))(found)
+    return typer.main.get_command(single)
+
+
+app = typer.Typer(name="execution-ledger", cls=Commands, no_args_is_help=True, **LOOK)
 
 
 def _show_version(wanted: bool) -> None:
@@ -32,9 +68,7 @@ def _show_version(wanted: bool) -> None:
 def _about(
     _version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Say which, and exit."
-        ),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """The flight recorder for AI agents: every run an event log to watch, replay and audit.
@@ -50,20 +84,7 @@ def _about(
     """
 
 
-def _add(name: str, command: Callable[..., Any]) -> None:
-    app.command(name, help=help_of(command))(command)
-
-
 app.callback(help=help_of(_about))(_about)
-_add("serve", serve)
-_add("demo", demo)
-app.add_typer(executions.app, name="executions")
-app.add_typer(approvals.app, name="approvals")
-app.add_typer(agents.app, name="agents")
-app.command("costs")(costs)
-app.add_typer(keys.app, name="keys")
-_add("rebuild", rebuild)
-_add("check", check_)
 
 
 def main() -> None:

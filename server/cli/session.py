@@ -9,6 +9,7 @@ import typer
 
 from server.cli.connection import Api, Refusal, Reply, Unreachable
 from server.cli.failures import REFUSED, UNREACHABLE, CommandFailed, leave
+from server.cli.help import help_of
 from server.cli.output import print_bytes, say
 
 P = ParamSpec("P")
@@ -71,12 +72,6 @@ def asks(command: Callable[Concatenate[Session, P], Awaitable[None]]) -> Callabl
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # functions may
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
-
-
-def help_of(command: Callable[..., Any]) -> str:
-    """A command's docstring, for click: the lines of its examples stay as they are."""
-    text = inspect.getdoc(command) or ""
-    return text.replace("\n\nExample", "\n\n\b\nExample")
 
 
 async def _run(

@@ -95,10 +95,12 @@ class Toured(NamedTuple):
 
     Attributes:
         executions: as they stand, in the order in which they were asked for.
+        approved: the one that a human said yes to.
         waiting: the one that waits for a human.
     """
 
     executions: Sequence[Json]
+    approved: Json
     waiting: Json
 
 
@@ -107,7 +109,8 @@ async def take_tour(api: Api) -> Toured:
     ids = {each["name"]: each["id"] for each in (await api.get("/agents", {"limit": 100})).data}
     executions = [await _take(api, ids[step.agent], step) for step in STEPS]
     await _show_a_refusal(api, ids["refund"])
-    return Toured(executions, executions[-1])
+    what = {step.then: execution for step, execution in zip(STEPS, executions, strict=True)}
+    return Toured(executions, what["approve"], what["leave"])
 
 
 async def _take(api: Api, agent_id: str, step: Step) -> Json:

@@ -266,10 +266,9 @@ async def test_an_error_in_a_tool_is_the_tools_and_goes_on_to_the_agent(
 ) -> None:
     async def careful(run: Run, _: Json) -> Json:
         try:
-            async with run.tool("divide"):
-                message = "no divisor"
-                raise ZeroDivisionError(message)
-        except ZeroDivisionError:
+            async with run.tool("count"):
+                int("x")
+        except ValueError:
             return {"handled": True}
         return {}
 
@@ -277,7 +276,7 @@ async def test_an_error_in_a_tool_is_the_tools_and_goes_on_to_the_agent(
         id_ = await bench.ask("scribe")
         await bench.until(id_, "completed")
 
-        assert (await bench.facts(id_, "tool_ended"))["error"] == "no divisor"
+        assert (await bench.facts(id_, "tool_ended"))["error"].startswith("invalid literal")
         assert (await bench.facts(id_, "completed"))["output"] == {"handled": True}
 
 
@@ -428,15 +427,21 @@ async def test_a_cancelled_agent_is_told_and_the_worker_confirms(settings: Setti
 
 
 async def test_a_parked_run_can_be_cancelled(settings: Settings) -> None:
-    async with working(settings, one_agent(pay)) as bench:
+    stopped = asyncio.Event()
+
+    async def careful(run: Run, _: Json) -> Json:
+        try:
+            return await pay(run, {})
+        finally:
+            stopped.set()
+
+    async with working(settings, one_agent(careful)) as bench:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "approval_requested")
         await bench.give(c.Cancel(id_))
-        next_one = await bench.ask("scribe")
-        await bench.until(next_one, "approval_requested")
+        await asyncio.wait_for(stopped.wait(), 10)
 
         assert (await bench.types(id_))[-1] == "cancelled"
-        assert bench.worker.parked == 1
 
 
 async def test_an_agent_that_finishes_all_the_same_completes(settings: Settings) -> None:
