@@ -10,7 +10,7 @@ from aiohttp import web
 
 from server.errors import Handler
 from server.route import REQUEST_ID
-from server.services import SERVICES
+from server.services import BEHIND, SERVICES
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 
@@ -22,6 +22,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Name the request, time it, count it under its route."""
     given = request.headers.get("X-Request-Id", "")
     request[REQUEST_ID] = given if _ID.match(given) else secrets.token_hex(8)
+    BEHIND.set(0)
     began = perf_counter()
     status = 0
     try:
@@ -29,6 +30,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = response.status
         if not response.prepared:
             response.headers["X-Request-Id"] = request[REQUEST_ID]
+            if BEHIND.get():
+                response.headers["X-Ledger-Behind"] = str(BEHIND.get())
         return response
     finally:
         seconds = perf_counter() - began

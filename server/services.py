@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from sqlalchemy import Connection
 
 from ledger.application import Ledger
 from ledger.commands import Command
+from ledger.errors import NotFound, Unavailable
 from ledger.writer import Answer, Caller, Receipt, settle
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
@@ -21,6 +23,19 @@ from server.replays import Replays
 from server.settings import Settings
 
 T = TypeVar("T")
+
+BEHIND: ContextVar[int] = ContextVar("behind", default=0)
+"""How many events the answer to the request at hand lacks, since waiting for them took too long."""
+
+
+class ViewsBehind(Unavailable):
+    """What was asked for may have been recorded, but the views do not show it yet."""
+
+    code = "views_behind"
+
+    def __init__(self, events: int) -> None:
+        message = f"the views are {events} events behind; what was recorded is safe, ask again"
+        super().__init__(message, events=events)
 
 
 class Services(NamedTuple):
@@ -64,18 +79,26 @@ class Services(NamedTuple):
         """Query the views on a reader thread, once they hold all that was recorded before.
 
         Bounded by `read_your_writes_seconds`; past it the answer is given as the views stand, and
-        the lag shows in /readyz and /metrics.
+        says by the header `X-Ledger-Behind` how many events it lacks.
+
+        Raises:
+            ViewsBehind: nothing was found, but the views lack events that may have told of it.
         """
         if fresh:
-            await self.catch_up.reached(
-                self.ledger.position, self.settings.read_your_writes_seconds
-            )
+            patience = self.settings.read_your_writes_seconds
+            if not await self.catch_up.reached(self.ledger.position, patience):
+                BEHIND.set(max(each.lag_events for each in self.catch_up.progress()))
 
         def run() -> T:
             with self.views.reading() as connection:
                 return query(connection)
 
-        return await self.read(run)
+        try:
+            return await self.read(run)
+        except NotFound as missing:
+            if BEHIND.get():
+                raise ViewsBehind(BEHIND.get()) from missing
+            raise
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

@@ -107,7 +107,7 @@ async def _feed(
         everything.last = max(everything.last, services.ledger.position)
         while not services.hub.closing:
             text, last = await services.read(
-                lambda after=after: _feed_page(services, after, wanted)
+                partial(_feed_page, services, after, wanted)
             )
             if text:
                 yield text

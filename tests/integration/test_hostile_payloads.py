@@ -1,4 +1,4 @@
-"""Hostile payloads are kept byte-exact or refused with a clear 400 or 413; the run stays readable."""
+"""Hostile payloads are kept byte-exact or refused clearly; the run stays readable."""
 
 import json
 from collections.abc import Iterator

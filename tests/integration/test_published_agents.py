@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestServer
-from promptrails import PromptRails, ValidationError  # type: ignore[import-untyped]
-from promptrails.agent_config import PromptAgentConfig  # type: ignore[import-untyped]
+from promptrails import PromptRails, ValidationError
+from promptrails.agent_config import PromptAgentConfig
 
 from server.app import build_app
 from server.settings import Settings

@@ -14,8 +14,8 @@ from ledger.event import Actor
 from ledger.mapper import Recorded
 from ledger.writer import Caller, Receipt
 from server.agents import AgentSet
-from server.app import services_of
 from server.frames import frames_of
+from server.opening import services_of
 from server.run import Run
 from server.services import Services
 from server.settings import Settings, read_settings

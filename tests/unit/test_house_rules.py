@@ -22,7 +22,10 @@ def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(path: Path) -> Iterator[Function]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
@@ -33,9 +36,17 @@ def test_a_module_fits_in_three_hundred_lines(module: Path) -> None:
     assert len(module.read_text("utf-8").splitlines()) <= MODULE_LINES
 
 
+def lines_of(function: Function) -> int:
+    """What a function does, in lines: neither its signature nor its docstring counts."""
+    body = function.body
+    has_docstring = ast.get_docstring(function) is not None
+    first = body[1] if has_docstring and len(body) > 1 else body[0]
+    return (function.end_lineno or 0) - first.lineno + 1
+
+
 @pytest.mark.parametrize("module", MODULES, ids=relative)
 def test_a_function_fits_in_forty_lines(module: Path) -> None:
-    sizes = [(each.name, (each.end_lineno or 0) - each.lineno + 1) for each in functions(module)]
+    sizes = [(each.name, lines_of(each)) for each in functions(module)]
 
     assert [(name, lines) for name, lines in sizes if lines > FUNCTION_LINES] == []
 

@@ -1,0 +1,142 @@
+"""Opening everything a server works with, and closing it in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Final
+
+from ledger.application import Ledger
+from ledger.mapper import Recorded
+from ledger.unit import Policy
+from projections.catalog import ALL
+from projections.catch_up import CatchUp
+from projections.keys import active_keys
+from projections.store import ViewStore
+from server.auth import Key, Keyring, is_loopback
+from server.limits import Limiter
+from server.live import Hub
+from server.metrics import Metrics
+from server.replays import Replays
+from server.services import Services, deliver_on
+from server.settings import InvalidSettings, Settings
+
+_READER_THREADS: Final = 6
+_REBUILD_SECONDS: Final = 24 * 60 * 60
+
+
+@asynccontextmanager
+async def services_of(settings: Settings) -> AsyncIterator[Services]:
+    """Open everything; on leaving, record what was handed over and close in order.
+
+    Raises:
+        DatabaseInUse: another process writes to the ledger.
+        InvalidSettings: there is no API key, and the address is not loopback.
+    """
+    loop = asyncio.get_running_loop()
+    metrics = Metrics()
+    ledger = _open_ledger(settings, metrics)
+    views = ViewStore.open(f"sqlite:///{settings.views_path}")
+    catch_up = CatchUp(views, ALL, ledger)
+    readers = ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="reader")
+    hub = Hub()
+    ledger.deliver_by(deliver_on(loop))
+    ledger.subscribe(hub.announce)
+    ledger.subscribe(lambda recorded: catch_up.wake(recorded[-1].position))
+    catch_up.start()
+    try:
+        keyring = await _keyring(settings, ledger, views, catch_up)
+        limiter = Limiter(settings.max_requests_per_second)
+        services = Services(
+            settings=settings,
+            ledger=ledger,
+            views=views,
+            catch_up=catch_up,
+            hub=hub,
+            keyring=keyring,
+            metrics=metrics,
+            readers=readers,
+            limiter=limiter,
+            replays=Replays(ledger),
+        )
+        _watch(services)
+        yield services
+    finally:
+        # Whoever reads stops first: SQLite does not survive a connection closed under a query.
+        await loop.run_in_executor(None, catch_up.stop)
+        await loop.run_in_executor(None, readers.shutdown)
+        await loop.run_in_executor(None, ledger.close)
+        views.close()
+
+
+def _open_ledger(settings: Settings, metrics: Metrics) -> Ledger:
+    return Ledger(
+        settings.path,
+        durability=settings.durability,
+        policy=Policy(settings.prices, settings.approval_ttl),
+        measure=metrics.committed,
+    )
+
+
+async def _keyring(
+    settings: Settings, ledger: Ledger, views: ViewStore, catch_up: CatchUp
+) -> Keyring:
+    """The keys in force: nobody is let in before they are known, however long that takes."""
+    await catch_up.reached(ledger.position, _REBUILD_SECONDS, "keys")
+    keyring = Keyring(lambda: _keys(views))
+    _refuse_open_door(settings, keyring)
+    ledger.subscribe(_reload_keys(asyncio.get_running_loop(), ledger, catch_up, keyring))
+    return keyring
+
+
+def _keys(views: ViewStore) -> Sequence[Key]:
+    with views.reading() as connection:
+        return [Key(*row) for row in active_keys(connection)]
+
+
+def _refuse_open_door(settings: Settings, keyring: Keyring) -> None:
+    if keyring.is_empty and not is_loopback(settings.host):
+        message = (
+            f"LEDGER_HOST: without an API key the server listens on loopback only, not on "
+            f"{settings.host}; run `execution-ledger keys create --role admin --database "
+            f"{settings.database}` first"
+        )
+        raise InvalidSettings(message)
+
+
+def _reload_keys(
+    loop: asyncio.AbstractEventLoop, ledger: Ledger, catch_up: CatchUp, keyring: Keyring
+) -> Callable[[Sequence[Recorded]], None]:
+    """Let a key that was made or revoked count at once, whoever recorded it."""
+
+    async def reload() -> None:
+        await catch_up.reached(ledger.position, 60, "keys")
+        keyring.reload()
+
+    def listen(recorded: Sequence[Recorded]) -> None:
+        if any(event.topic.startswith("key.") for event in recorded):
+            asyncio.run_coroutine_threadsafe(reload(), loop)
+
+    return listen
+
+
+def _watch(services: Services) -> None:
+    metrics, ledger, catch_up = services.metrics, services.ledger, services.catch_up
+    metrics.watch("ledger_position", "Position of the last event.", lambda: ledger.position)
+    metrics.watch("ledger_queue_depth", "Commands that wait.", lambda: ledger.waiting)
+    metrics.watch("ledger_stream_readers", "Open streams.", lambda: services.hub.readers)
+    metrics.watch(
+        "projection_lag_events",
+        "Events that the slowest read model has yet to take.",
+        lambda: max((each.lag_events for each in catch_up.progress()), default=0),
+    )
+    metrics.watch(
+        "projection_lag_seconds",
+        "Age of the oldest event that some read model lacks.",
+        lambda: max((each.lag_seconds for each in catch_up.progress()), default=0),
+    )
+    metrics.watch(
+        "projection_parked_events",
+        "Events that some read model could not take.",
+        lambda: sum(each.parked for each in catch_up.progress()),
+    )
