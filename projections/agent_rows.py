@@ -22,6 +22,7 @@ from ledger.strict_json import decode_exact, encode
 from projections.changes import Changes
 from projections.projection import Page
 from projections.times import micros_of
+from projections.topics import of_topics
 
 Row = dict[str, Any]
 
@@ -89,24 +90,24 @@ class _Fold(NamedTuple):
     guardrails: Changes
 
 
+_TOPICS = frozenset(
+    event.TOPIC for event in (Registered, Changed, VersionAdded, Promoted, GuardrailAdded, Archived)
+)
+
+
 class Agents:
     """Agents with their versions and guardrails."""
 
     name: ClassVar[str] = "agents"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = frozenset(
-        event.TOPIC
-        for event in (Registered, Changed, VersionAdded, Promoted, GuardrailAdded, Archived)
-    )
+    topics: ClassVar[frozenset[str] | None] = _TOPICS
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page."""
         fold = _Fold(Changes(agents), Changes(versions), Changes(guardrails))
-        for event in page.events:
-            follow = _FOLLOW.get(event.topic)
-            if follow is not None:
-                follow(fold, event, micros_of(event.at))
+        for event in of_topics(page, _TOPICS):
+            _FOLLOW[event.topic](fold, event, micros_of(event.at))
         for changes in fold:
             changes.write(connection)
 

@@ -28,9 +28,11 @@ from ledger.mapper import Recorded
 from ledger.status import Status
 from ledger.strict_json import decode_exact, encode
 from projections.changes import Changes
+from projections.dialect import index_where_set
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page
 from projections.times import micros_of, text_of
+from projections.topics import of_topics
 
 Json = dict[str, Any]
 
@@ -60,7 +62,12 @@ approvals = Table(
 Index("approvals_v1_created", *(approvals.c[n] for n in ("workspace", "created_at", "id")))
 Index("approvals_v1_status", *(approvals.c[n] for n in ("workspace", "status", "created_at", "id")))
 Index("approvals_v1_execution", approvals.c.execution_id, approvals.c.status)
-Index("approvals_v1_due", approvals.c.status, approvals.c.expires_at)
+index_where_set(
+    "approvals_v1_due",
+    approvals.c.status,
+    approvals.c.expires_at,
+    given=approvals.c.expires_at,
+)
 
 _LAPSE = (
     approvals.update()
@@ -80,29 +87,32 @@ class Due(NamedTuple):
     id: str
 
 
+_TOPICS = frozenset(
+    event.TOPIC
+    for event in (
+        e.ApprovalRequested,
+        e.Approved,
+        e.Rejected,
+        e.ApprovalExpired,
+        e.Cancelled,
+        e.Failed,
+    )
+)
+
+
 class Approvals:
     """Requests for approval, by id, status and execution."""
 
     name: ClassVar[str] = "approvals"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = frozenset(
-        event.TOPIC
-        for event in (
-            e.ApprovalRequested,
-            e.Approved,
-            e.Rejected,
-            e.ApprovalExpired,
-            e.Cancelled,
-            e.Failed,
-        )
-    )
+    topics: ClassVar[frozenset[str] | None] = _TOPICS
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page. The end of an execution comes after all its decisions."""
         changes = Changes(approvals)
         lapsed: list[Json] = []
-        for event in page.events:
+        for event in of_topics(page, _TOPICS):
             if event.topic == e.ApprovalRequested.TOPIC:
                 row = _requested(event, page)
                 changes.insert((row["id"],), row)

@@ -17,6 +17,7 @@ from projections.dialect import CLUSTERED, upsert
 from projections.money import add
 from projections.projection import Identity, Page
 from projections.times import time_of
+from projections.topics import of_topics
 
 Row = dict[str, Any]
 Key = tuple[str, str, str, str]
@@ -60,34 +61,35 @@ NOTHING: Final[Row] = dict.fromkeys(SUMS, 0) | Amount().columns
 MONEY: Final = tuple(Amount().columns)
 
 
+_TOPICS = frozenset(
+    event.TOPIC
+    for event in (
+        e.Created,
+        e.UsageRecorded,
+        e.Completed,
+        e.Failed,
+        e.Cancelled,
+        e.Rejected,
+        e.ApprovalExpired,
+    )
+)
+
+
 class Costs:
     """Executions, tokens and money by workspace, day, agent and model."""
 
     name: ClassVar[str] = "costs"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = frozenset(
-        event.TOPIC
-        for event in (
-            e.Created,
-            e.UsageRecorded,
-            e.Completed,
-            e.Failed,
-            e.Cancelled,
-            e.Rejected,
-            e.ApprovalExpired,
-        )
-    )
+    topics: ClassVar[frozenset[str] | None] = _TOPICS
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Add the page up, then add it to what there is."""
         sums: dict[Key, Row] = {}
-        for event in page.events:
-            spent = _SPENT.get(event.topic)
-            if spent is not None:
-                key, more = spent(event, page.identities[event.id])
-                row = sums.setdefault(key, {**NOTHING})
-                row.update({name: add(row[name], value) for name, value in more.items()})
+        for event in of_topics(page, _TOPICS):
+            key, more = _SPENT[event.topic](event, page.identities[event.id])
+            row = sums.setdefault(key, {**NOTHING})
+            row.update({name: add(row[name], value) for name, value in more.items()})
         names = ("workspace", "day", "agent_id", "model")
         rows = [dict(zip(names, key, strict=True)) | row for key, row in sums.items()]
         upsert(connection, costs, rows, add=(*SUMS, *MONEY))

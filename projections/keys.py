@@ -26,6 +26,7 @@ from projections.changes import Changes
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page
 from projections.times import micros_of, text_of
+from projections.topics import of_topics
 
 Json = dict[str, Any]
 
@@ -58,18 +59,21 @@ class ActiveKey(NamedTuple):
     digest: str
 
 
+_TOPICS = frozenset({KeyCreated.TOPIC, KeyRevoked.TOPIC})
+
+
 class Keys:
     """API keys by workspace."""
 
     name: ClassVar[str] = "keys"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = frozenset({KeyCreated.TOPIC, KeyRevoked.TOPIC})
+    topics: ClassVar[frozenset[str] | None] = _TOPICS
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page."""
         changes = Changes(keys)
-        for event in page.events:
+        for event in of_topics(page, _TOPICS):
             if event.topic == KeyCreated.TOPIC:
                 changes.insert((event.id,), _created(event))
             elif event.topic == KeyRevoked.TOPIC:

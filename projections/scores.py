@@ -27,6 +27,7 @@ from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page
 from projections.score_configs import get_config, list_configs
 from projections.times import micros_of, text_of
+from projections.topics import of_topics
 
 __all__ = [
     "Scores",
@@ -45,8 +46,8 @@ metadata = MetaData()
 scores = Table(
     "scores_v1",
     metadata,
-    Column("execution_id", String, primary_key=True),
     Column("id", String, primary_key=True),
+    Column("execution_id", String, primary_key=True),
     Column("workspace", String, nullable=False),
     Column("trace_id", String, nullable=False),
     Column("span_id", String, comment="null is the whole run"),
@@ -63,7 +64,6 @@ scores = Table(
 )
 
 Index("scores_v1_created", *(scores.c[name] for name in ("workspace", "created_at", "id")))
-Index("scores_v1_id", scores.c.workspace, scores.c.id)
 Index("scores_v1_trace", *(scores.c[n] for n in ("workspace", "trace_id", "created_at", "id")))
 Index("scores_v1_name", *(scores.c[n] for n in ("workspace", "name", "created_at", "id", "value")))
 
@@ -79,19 +79,22 @@ _REMOVE = scores.delete().where(
 _Key = tuple[str, str]
 
 
+_TOPICS = frozenset({Scored.TOPIC, ScoreRemoved.TOPIC})
+
+
 class Scores:
     """Scores by id, trace and name."""
 
     name: ClassVar[str] = "scores"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = frozenset({Scored.TOPIC, ScoreRemoved.TOPIC})
+    topics: ClassVar[frozenset[str] | None] = _TOPICS
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page. What it removes goes first, since it may have come back under its id."""
         said: dict[_Key, Json] = {}
         removed: dict[_Key, Json] = {}
-        for event in page.events:
+        for event in of_topics(page, _TOPICS):
             if event.topic == Scored.TOPIC:
                 row = _scored(event, page)
                 key = event.id, row["id"]

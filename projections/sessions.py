@@ -12,7 +12,6 @@ from sqlalchemy import (
     String,
     Table,
     select,
-    tuple_,
 )
 
 from ledger import events as e
@@ -23,10 +22,12 @@ from projections.dialect import CLUSTERED, upsert
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Identity, Page
 from projections.times import micros_of, text_of
+from projections.topics import of_topics
 
 Json = dict[str, Any]
 Row = dict[str, Any]
 Key = tuple[str, str]
+Trace = tuple[str, str, str]
 
 _ENDS = frozenset(
     end.TOPIC for end in (e.Completed, e.Failed, e.Cancelled, e.Rejected, e.ApprovalExpired)
@@ -63,20 +64,23 @@ Index("sessions_v1_last_seen", *(sessions.c[n] for n in ("workspace", "last_seen
 _COUNTS: Final = ("trace_count", "calls", "total_tokens", "unpriced_tokens", "error_count")
 
 
+_TOPICS: Final = _ENDS | {e.Created.TOPIC, e.UsageRecorded.TOPIC}
+
+
 class Sessions:
     """Sessions by id. What belongs to no session is left out."""
 
     name: ClassVar[str] = "sessions"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = _ENDS | {e.Created.TOPIC, e.UsageRecorded.TOPIC}
+    topics: ClassVar[frozenset[str] | None] = _TOPICS
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page into the sessions that it touches."""
         told = [
             (event, identity)
-            for event in page.events
-            if event.topic in _FOLDED and (identity := page.identities[event.id]).session_id
+            for event in of_topics(page, _TOPICS)
+            if (identity := page.identities[event.id]).session_id
         ]
         if not told:
             return
@@ -89,17 +93,26 @@ class Sessions:
         upsert(connection, sessions, list(rows.values()))
 
 
-_FOLDED: Final = Sessions.topics or frozenset()
-
-
 def _key(identity: Identity) -> Key:
     return identity.workspace, identity.session_id
 
 
 def _load(connection: Connection, keys: Collection[Key]) -> dict[Key, Row]:
-    is_one = tuple_(sessions.c.workspace, sessions.c.session_id).in_(keys)
-    rows = map(dict, connection.execute(select(sessions).where(is_one)).mappings())
-    return {(row["workspace"], row["session_id"]): row for row in rows}
+    rows: dict[Key, Row] = {}
+    for workspace, ids in _by_workspace(keys).items():
+        wanted = select(sessions).where(
+            sessions.c.workspace == workspace, sessions.c.session_id.in_(ids)
+        )
+        found = map(dict, connection.execute(wanted).mappings())
+        rows |= {(workspace, row["session_id"]): row for row in found}
+    return rows
+
+
+def _by_workspace(keys: Collection[Key]) -> Mapping[str, list[str]]:
+    ids: dict[str, list[str]] = {}
+    for workspace, session_id in sorted(keys):
+        ids.setdefault(workspace, []).append(session_id)
+    return ids
 
 
 def _after(row: Row | None, event: Recorded, identity: Identity) -> Row:
@@ -139,16 +152,28 @@ def _count_traces(
     connection: Connection, rows: Mapping[Key, Row], identities: Collection[Identity]
 ) -> None:
     """Note the traces that came into sessions: executions of one trace are counted once."""
-    if not identities:
-        return
-    seen = {(*_key(identity), identity.trace_id) for identity in identities}
-    columns = (traces.c.workspace, traces.c.session_id, traces.c.trace_id)
-    known = connection.execute(select(*columns).where(tuple_(*columns).in_(seen)))
-    new = sorted(seen.difference(map(tuple, known)))
+    came = {(*_key(identity), identity.trace_id) for identity in identities}
+    new = sorted(came - _known_traces(connection, rows, came))
     for workspace, session_id, _ in new:
         rows[workspace, session_id]["trace_count"] += 1
-    names = [column.name for column in columns]
+    names = [column.name for column in traces.primary_key]
     upsert(connection, traces, [dict(zip(names, key, strict=True)) for key in new])
+
+
+def _known_traces(
+    connection: Connection, rows: Mapping[Key, Row], came: Collection[Trace]
+) -> set[Trace]:
+    """Those of earlier pages, among which may be others; a session that is new has none."""
+    old = {trace[:2] for trace in came if rows[trace[:2]]["trace_count"]}
+    known: set[Trace] = set()
+    for workspace, ids in _by_workspace(old).items():
+        wanted = select(*traces.primary_key).where(
+            traces.c.workspace == workspace,
+            traces.c.session_id.in_(ids),
+            traces.c.trace_id.in_(sorted(trace_id for *_, trace_id in came)),
+        )
+        known.update((row[0], row[1], row[2]) for row in connection.execute(wanted))
+    return known
 
 
 def list_sessions(connection: Connection, workspace: str, request: PageRequest) -> Listing:

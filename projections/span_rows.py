@@ -19,6 +19,7 @@ from projections.changes import Changes
 from projections.projection import Identity, Page
 from projections.span_tables import metadata, spans
 from projections.times import micros_of
+from projections.topics import of_topics
 
 Row = dict[str, Any]
 Facts = dict[str, Any]
@@ -52,7 +53,10 @@ class Spans:
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page."""
-        told = [(event, event.facts) for event in page.events if event.topic in _FOLLOW]
+        told = [
+            (event, event.facts if event.topic in _OF_CALLS else {})
+            for event in of_topics(page, _FOLLOW)
+        ]
         fold = _Fold(Changes(spans), _open_calls(connection, told))
         for event, facts in told:
             _FOLLOW[event.topic](fold, event, facts, page.identities[event.id])
@@ -151,6 +155,7 @@ _BLANK: Final[Row] = {
     column.name: None for column in spans.columns if column.nullable and not column.primary_key
 }
 _OF_TOOLS: Final = frozenset({e.ToolStarted.TOPIC, e.ToolEnded.TOPIC})
+_OF_CALLS: Final = _OF_TOOLS | {e.UsageRecorded.TOPIC}
 
 _FOLLOW: Final[Mapping[str, Callable[[_Fold, Recorded, Facts, Identity], None]]] = {
     e.Created.TOPIC: _created,
