@@ -36,7 +36,7 @@ class Executions:
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page. Executions of which it holds frames only are touched, not read."""
-        last = {event.id: event for event in page.events if event.topic in TOPICS}
+        last = {event.id: event for event in page.events}
         facts = [event for event in page.events if event.topic in _FACTS]
         before = _load(connection, facts)
         after = _fold(before, facts)

@@ -1,7 +1,7 @@
 """Folding one page into one build, also when the projection fails at an event of the page."""
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from operator import itemgetter
 
 import structlog
@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
+from ledger.events import FRAME_TOPICS
 from ledger.mapper import Recorded
 from projections import tracking
 from projections.builds import Build
@@ -19,13 +20,32 @@ log = structlog.get_logger()
 STORE_FAULTS = (OperationalError, InterfaceError, PoolExhausted, OSError, MemoryError)
 """Not the event's fault: the same page may succeed when the disk or the database is back."""
 
+_FRAMES = frozenset(FRAME_TOPICS)
 _POSITION = itemgetter(Recorded._fields.index("position"))
 
 
-def fold(connection: Connection, build: Build, page: Page) -> None:
-    """Give a page to a projection, if it holds anything for it. Raises what the projection does."""
-    topics = build.projection.topics
-    if topics is None or any(event.topic in topics for event in page.events):
+class Portions:
+    """A page, and of it for each projection the part that it folds.
+
+    Most events are frames, which most projections do not fold; they are sorted out once for all.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._facts = [event for event in page.events if event.topic not in _FRAMES]
+
+    def of(self, topics: Set[str] | None) -> Page:
+        """The page with the events of these topics only; None stands for all."""
+        if topics is None:
+            return self.page
+        events = self._facts if topics.isdisjoint(_FRAMES) else self.page.events
+        return self.page._replace(events=[event for event in events if event.topic in topics])
+
+
+def fold(connection: Connection, build: Build, portions: Portions) -> None:
+    """Give a projection its part of a page, if there is any. Raises what the projection does."""
+    page = portions.of(build.projection.topics)
+    if page.events:
         build.projection.apply(connection, page)
 
 
@@ -42,7 +62,7 @@ def fold_or_park(connection: Connection, build: Build, page: Page, now: Callable
     """
     try:
         with connection.begin_nested():
-            fold(connection, build, page)
+            fold(connection, build, Portions(page))
     except STORE_FAULTS:
         raise
     except Exception as error:  # whatever a projection may fail with

@@ -30,10 +30,10 @@ class Identity(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Consecutive events of the log, and who the executions in them are.
+    """A stretch of the log, and who the executions in it are.
 
     Attributes:
-        events: in the order of their positions, without gaps; of every topic.
+        events: in the order of their positions; for a projection, all those of its topics.
         identities: by execution id, for each execution that an event of this page belongs to.
     """
 
@@ -49,7 +49,7 @@ class Projection(Protocol):
         version: rises when its tables or its fold change; both versions can stand side by side.
         metadata: its tables, named `<table>_v<version>`. It may touch no others in `apply`: during
             a rebuild these names, and those of their indexes, stand for the tables being built.
-        topics: the topics it folds; None for all of them. It is not called for a page without any.
+        topics: the topics it folds, and so gets to see; None for all of them.
     """
 
     name: ClassVar[str]

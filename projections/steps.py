@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ledger.clock import Clock
 from projections import builds, tracking
-from projections.folding import STORE_FAULTS, describe, fold, fold_or_park, until
+from projections.folding import STORE_FAULTS, Portions, describe, fold, fold_or_park, until
 from projections.follower import ATTEMPTS, Follower, Group, groups
 from projections.identities import LogReader
 from projections.projection import Log, Page, Projection
@@ -103,15 +103,16 @@ class Steps:
         with self._store.writing() as connection:
             if not tracking.advance(connection, rows, group[0].position, page.events[-1]):
                 raise _Overtaken
-            parked = [self._fold(connection, follower, page) for follower in group]
+            portions = Portions(page)
+            parked = [self._fold(connection, follower, portions) for follower in group]
         for follower, count in zip(group, parked, strict=True):
             follower.succeeded(follower.build.at(page.events[-1]), count)
 
-    def _fold(self, connection: Connection, follower: Follower, page: Page) -> int:
+    def _fold(self, connection: Connection, follower: Follower, portions: Portions) -> int:
         try:
             if follower.attempts >= ATTEMPTS:
-                return fold_or_park(connection, follower.build, page, self._now)
-            fold(connection, follower.build, page)
+                return fold_or_park(connection, follower.build, portions.page, self._now)
+            fold(connection, follower.build, portions)
         except Exception as error:
             raise _FoldFailed(follower, error) from error
         return 0
