@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,12 +83,18 @@ def _settings(host: str, port: int, url: str) -> Settings:
 
 
 def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
+    """Whether nobody listens there; what else is wrong with the address, the server will say."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return True
+    family, kind, _, _, address = found[0]
+    with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
-        except OSError:
-            return False
+            probe.bind(address)
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
     return True
 
 

@@ -58,10 +58,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 
 
 def say(*renderables: Any) -> None:
-    """Print for people."""
+    """Print for people, at once also into a pipe."""
     out = console()
     for each in renderables:
         out.print(Text(each) if isinstance(each, str) else each)
+    out.file.flush()
 
 
 def print_bytes(text: bytes) -> None:

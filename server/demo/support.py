@@ -129,7 +129,8 @@ def _say_shipment(order: Order, shipment: Shipment | None) -> str:
         return f"{parcel} with order {order.id} was reported lost on {shipment.lost_on}."
     if shipment.delivered_on is None:
         return f"{parcel} with order {order.id} is on its way, due on {shipment.promised_on}."
-    late = f", {shipment.days_late} days late" if shipment.days_late else ""
+    days = "a day" if shipment.days_late == 1 else f"{shipment.days_late} days"
+    late = f", {days} late" if shipment.days_late else ""
     return f"{parcel} with order {order.id} was delivered on {shipment.delivered_on}{late}."
 
 

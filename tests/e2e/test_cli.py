@@ -30,7 +30,7 @@ def is_ours(name: str) -> bool:
 def environment(**more: str) -> dict[str, str]:
     """This process's environment without what would change the answers."""
     kept = {name: value for name, value in os.environ.items() if not is_ours(name)}
-    return {**kept, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", **more}
+    return {**kept, "NO_COLOR": "1", **more}
 
 
 def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -201,6 +201,24 @@ def test_an_input_that_the_agent_does_not_take_is_refused(cli: Cli) -> None:
     assert "input" in cli(*given, fails=1)
 
 
+def test_what_is_executed_can_be_asked_for_without_waiting(cli: Cli) -> None:
+    given = ["--input", '{"text": "A log.", "sentences": 1}', "--no-wait"]
+
+    asked = cli.json("executions", "execute", "text-statistics", *given)["data"]
+
+    assert asked["status"] in {"pending", "running", "completed"}
+    assert "text-statistics" in cli("executions", "execute", "text-statistics", *given)
+    assert "completed" in cli("executions", "watch", asked["id"])
+
+
+def test_a_list_that_goes_on_says_how(cli: Cli, completed: Json, parked: Json) -> None:
+    first = cli("executions", "list", "--limit", "1")
+
+    cursor = first.split("--cursor ")[1].strip()
+    assert parked["id"] in first
+    assert parked["id"] not in cli("executions", "list", "--limit", "100", "--cursor", cursor)
+
+
 # Approvals.
 
 
@@ -237,6 +255,10 @@ def test_agents_are_made_versioned_and_promoted(cli: Cli) -> None:
     assert agent["current_version"]["version"] == "2"
 
 
+def test_what_there_is_no_version_of_cannot_be_put_in_force(cli: Cli) -> None:
+    assert "no version '77'" in cli("agents", "promote", "refund", "77", fails=1)
+
+
 def test_costs_are_shown_for_people_and_for_tools(cli: Cli) -> None:
     cli.execute("text-statistics", text="A log. A table. A reading of the log.", sentences=1)
 
@@ -246,6 +268,7 @@ def test_costs_are_shown_for_people_and_for_tools(cli: Cli) -> None:
     assert row["unpriced_tokens"] == row["total_tokens"] > 0
     assert "local-rules-1" in cli("costs", "--by", "agent,model")
     assert "total" in cli("costs")
+    assert "local-rules-1" not in cli("costs", "--by", "model", "--to", "2020-01-01")
 
 
 def test_the_first_key_is_made_at_the_file_and_then_every_request_needs_one(
@@ -377,6 +400,13 @@ def break_the_views(path: Path, id_: str) -> None:
     connection.close()
 
 
+def test_a_view_that_is_not_there_is_not_rebuilt(tmp_path: Path) -> None:
+    done = run("rebuild", "nothing", "--database", f"sqlite:///{tmp_path / 'ledger.db'}")
+
+    assert done.returncode == 2
+    assert "there is no view 'nothing'; there are executions, " in done.stderr
+
+
 def test_a_ledger_that_is_not_there_is_not_made_by_a_check(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
 
@@ -402,10 +432,12 @@ def test_the_demo_shows_its_runs_and_ends() -> None:
     assert "completed in" in done.stdout.splitlines()[-1]
 
 
-def test_the_demos_suggestions_do_what_they_say() -> None:
-    with subprocess.Popen(
-        [SCRIPT, "demo", "--port", "0"], env=environment(), stdout=subprocess.PIPE, text=True
-    ) as process:
+def test_the_demo_takes_another_port_and_its_suggestions_do_what_they_say(
+    url: str, tmp_path: Path
+) -> None:
+    taken, database = url.rpartition(":")[2], f"sqlite:///{tmp_path / 'demo.db'}"
+    command = [str(SCRIPT), "demo", "--port", taken, "--database", database]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         printed = []
         for line in process.stdout:
@@ -422,6 +454,8 @@ def test_the_demos_suggestions_do_what_they_say() -> None:
         process.send_signal(signal.SIGINT)
 
     assert process.returncode == 0
+    assert f"Port {taken} is in use, so the demo takes another one." in printed
+    assert (tmp_path / "demo.db").is_file()
     assert {each["agent_name"] for each in json.loads(listed)["data"]} >= {"refund"}
     assert replayed.rstrip().splitlines()[-2].startswith("id: ")
     assert json.loads(approved)["data"]["status"] in {"approved", "running", "completed"}

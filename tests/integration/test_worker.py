@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -7,12 +9,15 @@ from typing import Any, NamedTuple
 
 import pytest
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
 from ledger import commands as c
 from ledger.digest import digest_of
+from ledger.errors import StoreFailed
 from ledger.event import Actor
 from ledger.mapper import Recorded
 from ledger.writer import Caller, Receipt
+from server import attempt
 from server.agents import AgentSet
 from server.frames import frames_of
 from server.opening import services_of
@@ -619,6 +624,103 @@ async def test_a_run_taken_from_its_worker_is_begun_again(settings: Settings) ->
         await bench.until(id_, "completed")
 
         assert attempts == [1, 2]
+
+
+async def test_an_agent_that_will_not_stop_is_left_behind(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "_LAST_WORDS_SECONDS", 0.01)
+    free = asyncio.Event()
+
+    async def deaf(run: Run, _: Json) -> Json:
+        await run.thinking("busy")
+        while not free.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await free.wait()
+        return {}
+
+    async with working(settings, one_agent(deaf)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "thought")
+        await bench.worker.stop(0)
+        free.set()
+
+        assert (await bench.types(id_))[-1] == "worker_lost"
+
+
+async def test_frames_wait_for_a_store_that_does_not_work_for_a_while(settings: Settings) -> None:
+    go, said = asyncio.Event(), asyncio.Event()
+
+    async def talk(run: Run, _: Json) -> Json:
+        await run.thinking("before")
+        await go.wait()
+        await run.content("during")
+        said.set()
+        return {"said": True}
+
+    async with working(settings, one_agent(talk)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "thought")
+        rename_the_log(settings.path, "stored_events", "elsewhere")
+        go.set()
+        await said.wait()
+        with pytest.raises(StoreFailed):
+            await bench.give(c.Annotate(id_, {"too": "late"}))
+        rename_the_log(settings.path, "elsewhere", "stored_events")
+        await bench.until(id_, "completed")
+
+        assert await bench.types(id_) == [
+            "created",
+            "started",
+            "thought",
+            "content_streamed",
+            "completed",
+        ]
+
+
+def rename_the_log(path: Path, old: str, new: str) -> None:
+    """Let every insert fail, or work again."""
+    connection = sqlite3.connect(path)
+    connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+    connection.close()
+
+
+async def test_a_run_that_somebody_else_ended_is_not_ended_again(settings: Settings) -> None:
+    stopped = asyncio.Event()
+
+    async def careful(run: Run, _: Json) -> Json:
+        try:
+            return await wait_for_ever(run, {})
+        finally:
+            await run.content("too late")
+            stopped.set()
+
+    async with working(settings, one_agent(careful)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "thought")
+        await bench.give(c.Fail(id_, "enough"))
+        await asyncio.wait_for(stopped.wait(), 10)
+        await bench.worker.stop(10)
+
+        assert (await bench.types(id_))[-2:] == ["thought", "failed"]
+
+
+async def test_a_changed_agent_with_its_old_label_is_warned_about(settings: Settings) -> None:
+    async with working(settings, one_agent(echo)):
+        pass
+
+    with capture_logs() as lines:
+        async with working(settings, one_agent(echo, config={"changed": True})) as bench:
+            assert await versions(bench, "scribe") == {"1": True}
+
+    assert any("label did not" in line["event"] for line in lines)
+
+
+async def test_without_agents_there_is_nothing_to_start(settings: Settings) -> None:
+    async with working(settings, AgentSet()) as bench:
+        id_ = await bench.ask("scribe")
+
+        assert await bench.types(id_) == ["created"]
 
 
 # Registration.
