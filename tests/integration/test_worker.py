@@ -61,9 +61,10 @@ class Bench(NamedTuple):
 
     async def until(self, id_: str, *types: str) -> None:
         """Wait until the latest event is one of these."""
-        with self.services.hub.join(id_) as channel:
-            while (events := await self.events(id_))[-1].type not in types:
-                assert await channel.went_on(events[-1].version, 10), await self.types(id_)
+        async with asyncio.timeout(20):
+            with self.services.hub.join(id_) as channel:
+                while (events := await self.events(id_))[-1].type not in types:
+                    await channel.went_on(events[-1].version, 10)
 
 
 async def asked(services: Services, agent: str, **more: Any) -> str:
