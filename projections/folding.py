@@ -49,7 +49,9 @@ def fold(connection: Connection, build: Build, portions: Portions) -> None:
         build.projection.apply(connection, page)
 
 
-def fold_or_park(connection: Connection, build: Build, page: Page, now: Callable[[], int]) -> int:
+def fold_or_park(
+    connection: Connection, build: Build, portions: Portions, now: Callable[[], int]
+) -> int:
     """Give a page to a projection; the events that it fails at are parked, the others folded.
 
     The page is halved until the failing event is alone, so the events keep their order.
@@ -62,15 +64,16 @@ def fold_or_park(connection: Connection, build: Build, page: Page, now: Callable
     """
     try:
         with connection.begin_nested():
-            fold(connection, build, Portions(page))
+            fold(connection, build, portions)
     except STORE_FAULTS:
         raise
     except Exception as error:  # whatever a projection may fail with
+        page = portions.page
         if len(page.events) > 1:
             half = len(page.events) // 2
             halves = page.events[:half], page.events[half:]
             return sum(
-                fold_or_park(connection, build, page._replace(events=events), now)
+                fold_or_park(connection, build, Portions(page._replace(events=events)), now)
                 for events in halves
             )
         _park(connection, build, page.events[0], error, now())

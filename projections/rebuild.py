@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from ledger.clock import Clock, utc_now
 from projections import builds, tracking
-from projections.folding import fold_or_park, until
+from projections.folding import Portions, fold_or_park, until
 from projections.identities import LogReader
 from projections.projection import Log, Page, Projection
 from projections.store import ViewStore, with_plain_names
@@ -15,7 +15,7 @@ from projections.times import micros
 Advance = Callable[[int, int], None]
 """Told the position reached and the position of the log's end."""
 
-PAGE_SIZE = 2_000
+PAGE_SIZE = 8000
 
 
 class RebuildAbandoned(Exception):
@@ -50,11 +50,12 @@ class Rebuild:
             RebuildAbandoned: another rebuild of the same views was begun meanwhile.
         """
         while True:
+            end = self._log.position
             page = self._reader.page(self._position, self._page_size)
             with self._store.writing(self._names) as connection:
                 self._fold(connection, page)
             advance(self._position, max(self._position, self._log.position))
-            if len(page.events) < self._page_size:
+            if self._position >= end:
                 break
         self._swap()
 
@@ -68,8 +69,9 @@ class Rebuild:
         rows = [build.row for build in self._builds]
         if not tracking.advance(connection, rows, self._position, page.events[-1]):
             raise RebuildAbandoned(*(build.projection.name for build in self._builds))
+        portions = Portions(page)
         for build in self._builds:
-            fold_or_park(connection, build, page, self._now)
+            fold_or_park(connection, build, portions, self._now)
         self._builds = [build.at(page.events[-1]) for build in self._builds]
 
     def _now(self) -> int:

@@ -111,7 +111,7 @@ class Steps:
     def _fold(self, connection: Connection, follower: Follower, portions: Portions) -> int:
         try:
             if follower.attempts >= ATTEMPTS:
-                return fold_or_park(connection, follower.build, portions.page, self._now)
+                return fold_or_park(connection, follower.build, portions, self._now)
             fold(connection, follower.build, portions)
         except Exception as error:
             raise _FoldFailed(follower, error) from error
