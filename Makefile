@@ -43,7 +43,9 @@ check: $(DEV_STAMP) ## everything CI asks of the source: format, lint, types, im
 	$(VENV)/bin/codespell
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
+	$(PY) -m coverage erase
 	$(PY) -m coverage run -m pytest $(ARGS)
+	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
 test: $(DEV_STAMP) ## the whole test suite; ARGS="tests/unit -x" narrows it

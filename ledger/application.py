@@ -8,8 +8,9 @@ from typing import Self
 
 from ledger.clock import Clock, never_backwards, parse_time, utc_now
 from ledger.commands import Command
+from ledger.file_lock import FileLock
 from ledger.mapper import LedgerMapper, Recorded
-from ledger.sqlite import Durability, FileLock, SQLiteStore, open_store
+from ledger.sqlite import Durability, SQLiteStore, open_store
 from ledger.unit import Policy
 from ledger.writer import Batch, Caller, Deliver, Receipt, Reply, Writer, tell
 

@@ -1,5 +1,6 @@
 """Field types for what comes from outside: times, short texts, numbers, with their bounds."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+_DATE = re.compile(r"\d{4}-", re.ASCII)
 
 
 def _exact(value: Any) -> Any:
@@ -19,11 +21,24 @@ def _float(value: Any) -> Any:
     return float(value) if isinstance(value, LosslessFloat) else value
 
 
+def _text_only(value: Any) -> Any:
+    """Refuse a number, also in quotes: nobody can tell seconds from milliseconds."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value)):
+        return value
+    message = "a time is text as in RFC 3339, 2026-01-31T23:59:59Z"
+    raise ValueError(message)
+
+
 def _to_utc(time: datetime) -> datetime:
     return time.astimezone(UTC)
 
 
-Time = Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST), AfterValidator(_to_utc)]
+Time = Annotated[
+    AwareDatetime,
+    BeforeValidator(_text_only),
+    Field(ge=_EARLIEST, le=_LATEST),
+    AfterValidator(_to_utc),
+]
 """A time with a zone, from 1970 to 9000."""
 
 Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]

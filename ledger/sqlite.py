@@ -1,18 +1,15 @@
 """The event store on SQLite: the library's recorder, with durability, order and fast reads.
 
-One process writes a file at a time, held by a lock file: older SQLite versions can corrupt a
-write-ahead log that two processes checkpoint. Rows are never deleted: their rowid is the position.
+Rows are never deleted: their rowid is the position, and a deleted one would be given again.
 """
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from eventsourcing.persistence import (
     ConnectionPoolClosedError,
@@ -27,7 +24,7 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
-from ledger.errors import DatabaseInUse, LedgerClosed, StoreFailed
+from ledger.errors import LedgerClosed, StoreFailed
 from ledger.events import FRAME_TOPICS
 from ledger.mapper import Recorded
 
@@ -264,41 +261,3 @@ def open_store(path: Path, durability: Durability = "full") -> SQLiteStore:
             store.close()
             raise
         return store
-
-
-class FileLock:
-    """The right of one process to write a database file, given up when the process ends."""
-
-    def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".lock")
-        self._file: IO[str] | None = None
-
-    def acquire(self) -> None:
-        """Take the lock.
-
-        Raises:
-            DatabaseInUse: another process has it; the message names its pid.
-        """
-        file = self._path.open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            file.close()
-            message = (
-                f"{self._path.name.removesuffix('.lock')} is in use by process {holder}; "
-                "one process writes a SQLite ledger at a time"
-            )
-            raise DatabaseInUse(message, pid=holder) from None
-        file.seek(0)
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
-        self._file = file
-
-    def release(self) -> None:
-        """Give the lock back."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None

@@ -8,7 +8,8 @@ from eventsourcing.persistence import StoredEvent
 
 from ledger.errors import DatabaseInUse, LedgerClosed, StoreFailed
 from ledger.events import FRAME_TOPICS, Annotated, Created, Thought
-from ledger.sqlite import FileLock, SQLiteStore, open_store
+from ledger.file_lock import FileLock
+from ledger.sqlite import SQLiteStore, open_store
 
 FRAMES = 100_000
 
