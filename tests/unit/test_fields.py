@@ -65,6 +65,12 @@ def test_a_time_without_a_zone_or_out_of_bounds_is_refused(time: datetime) -> No
         TypeAdapter(Time).validate_python(time)
 
 
+@pytest.mark.parametrize("text", [b"1", b"1.5", b'"1700000000"', b'"-1"', b"true", b"null"])
+def test_a_time_is_text_and_never_a_number(text: bytes) -> None:
+    with pytest.raises(ValidationError):
+        read(Time, text)
+
+
 @pytest.mark.parametrize("text", ["", "a" * 200, "Sn\N{SNOWMAN}w 'n\" <b>"])
 def test_a_word_is_a_short_text(text: str) -> None:
     assert TypeAdapter(Word).validate_python(text) == text
