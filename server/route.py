@@ -91,6 +91,11 @@ class Call:
         said = f"{self.request.method} {self.request.path}\n".encode()
         return sha256(said + await self.request.read()).hexdigest()
 
+    def check_event(self, *facts: Any) -> None:
+        """Raises PayloadTooLarge when the facts of one event come to more than the limit."""
+        most = self.services.settings.max_payload_bytes
+        check_event_size(sum(len(encode(fact)) for fact in facts), most)
+
     def size(self) -> int:
         """Bytes of the body, for the bound on what may wait."""
         return self.request.content_length or 0

@@ -29,6 +29,7 @@ async def execute(call: Call) -> Answer:
 
 async def begin(call: Call, body: s.ExecuteBody) -> Answer:
     """Create an execution that a worker will take up."""
+    call.check_event(body.input, body.metadata)
     command = c.CreateExecution(
         mode="execute",
         input=body.input,

@@ -57,19 +57,21 @@ async def frames(call: Call) -> Answer:
 
 async def usage(call: Call) -> Answer:
     """Record tokens spent."""
-    check_event_size(len(encode(call.body.raw)), call.services.settings.max_payload_bytes)
+    call.check_event(call.body.raw)
     return await _record(call, c.Append(_id(call), [call.body]))
 
 
 async def request_approval(call: Call) -> Answer:
     """Park the run until a human decides."""
     body = call.body
+    call.check_event(body.payload)
     command = c.RequestApproval(_id(call), body.checkpoint_name, body.payload, body.expires_at)
     return await _record(call, command, status=HTTPStatus.CREATED)
 
 
 async def complete(call: Call) -> Answer:
     """Finish with an output."""
+    call.check_event(call.body.output)
     return await _record(call, c.Complete(_id(call), call.body.output, call.body.at))
 
 
@@ -82,6 +84,7 @@ async def fail(call: Call) -> Answer:
 
 async def annotate(call: Call) -> Answer:
     """Add or change metadata."""
+    call.check_event(call.body.metadata)
     return await _record(call, c.Annotate(_id(call), call.body.metadata))
 
 
@@ -126,6 +129,7 @@ async def _record_run(call: Call, value: Any, where: str, caller: Caller, size: 
         raise InvalidRequest(message)
     if body.idempotency_key is not None:
         caller = caller._replace(key=body.idempotency_key, digest=sha256(encode(value)).hexdigest())
+    call.check_event(body.output)
     command = c.RecordRun(
         create=creation_of(body, call),
         steps=_checked(call, [*steps_of(body.frames), *body.usage]),
@@ -144,6 +148,7 @@ def creation_of(body: s.CreateBody, call: Call) -> c.CreateExecution:
     if (body.agent is None) == (body.agent_id is None):
         message = "agent, agent_id: give one of the two"
         raise InvalidRequest(message)
+    call.check_event(body.input, body.metadata)
     return c.CreateExecution(
         mode="record",
         input=body.input,
@@ -182,7 +187,7 @@ def _checked(call: Call, steps: Sequence[Step]) -> Sequence[Step]:
     most = call.services.settings.max_payload_bytes
     for step in steps:
         if isinstance(step, UsageReport):
-            check_event_size(0 if step.raw is None else len(encode(step.raw)), most)
+            call.check_event(step.raw)
         else:
             check_event_size(len(step.payload), most)
     return steps
