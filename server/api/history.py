@@ -106,9 +106,7 @@ async def _feed(
     with services.hub.join_everything() as everything:
         everything.last = max(everything.last, services.ledger.position)
         while not services.hub.closing:
-            text, last = await services.read(
-                partial(_feed_page, services, after, wanted)
-            )
+            text, last = await services.read(partial(_feed_page, services, after, wanted))
             if text:
                 yield text
             if last > after:
