@@ -23,8 +23,8 @@ from projections.waiters import Waiters
 log = structlog.get_logger()
 
 _POLL_SECONDS = 1.0
-_LONGEST_REST = 0.01
-_REST_PER_WORK = 2.0
+_LONGEST_REST = 0.1
+_REST_PER_WORK = 10.0
 
 
 class CatchUp:
@@ -57,6 +57,7 @@ class CatchUp:
         self._waiters = Waiters(self._hurry)
         self._waiters.moved(self._steps.positions)
         self._head = 0  # the furthest position that we were woken for
+        self._resting = False  # then a commit does not wake the thread, somebody who waits does
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._rebuilding = threading.Lock()
@@ -80,7 +81,8 @@ class CatchUp:
         """Tell the loop that the log has grown up to a position. Cheap, and from any thread."""
         with self._signal:
             self._head = max(self._head, position)
-            self._signal.notify_all()
+            if not self._resting:
+                self._signal.notify_all()
 
     def turn(self) -> bool:
         """Fold a page for each projection, without a thread; returns whether any of them moved."""
@@ -169,7 +171,9 @@ class CatchUp:
         Under load this leaves most of the interpreter to the writer and the requests.
         """
         with self._signal:
+            self._resting = True
             self._signal.wait_for(self._may_not_rest, min(_LONGEST_REST, worked * _REST_PER_WORK))
+            self._resting = False
 
     def _may_not_rest(self) -> bool:
         behind = self._source.position - min(self._steps.positions.values(), default=0)
