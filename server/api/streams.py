@@ -61,7 +61,7 @@ async def stream(call: Call) -> Answer:
     """
     services, id_ = call.services, call.path("execution_id")
     after = _cursor(call)
-    await _first_event(call, id_)
+    await _find(call, id_)
     end = await _end_of(services, id_) if after is None else None
     frames = _follow(services, id_, after or 0) if end is None else _once(frame_of(end))
     return await send(call, frames)
@@ -70,22 +70,24 @@ async def stream(call: Call) -> Answer:
 async def replay(call: Call) -> Answer:
     """Send what was recorded when the request came in, and close."""
     services, id_, query = call.services, call.path("execution_id"), call.query
-    await _first_event(call, id_)
-    last = await services.read(lambda: services.ledger.last_version(id_))
+    last = await _find(call, id_)
     until = min(last, query.until or last)
     if query.speed:
         return await send(call, _paced(services, id_, query.starting_after, until, query.speed))
     return await send(call, _recorded(services, id_, query.starting_after, until))
 
 
-async def _first_event(call: Call, id_: str) -> None:
-    """Check that the run exists in the caller's workspace, before a status is sent."""
-    services = call.services
-    first = await services.read(lambda: services.ledger.read_first([id_]))
+async def _find(call: Call, id_: str) -> int:
+    """The last version of a run of the caller's workspace; asked for before a status is sent."""
+    ledger = call.services.ledger
+    first, last = await call.services.read(
+        lambda: (ledger.read_first([id_]), ledger.last_version(id_))
+    )
     if not first or first[0].envelope["workspace"] != call.workspace:
         raise NotFound("execution", id_)
     if not first[0].topic.startswith("execution."):
         raise NotFound("execution", id_)
+    return last
 
 
 def _cursor(call: Call) -> int | None:
@@ -183,8 +185,8 @@ def _seconds(first: datetime, then: datetime) -> float:
 async def send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
     """Send chunks as they come. A reader that leaves, or takes nothing for a minute, is let go."""
     response = web.StreamResponse(status=HTTPStatus.OK, headers=_HEADERS)
-    await response.prepare(call.request)
     try:
+        await response.prepare(call.request)
         await response.write(PREAMBLE)
         async for chunk in chunks:
             view = memoryview(chunk)
