@@ -67,8 +67,9 @@ class _Schemas:
         for route in routes:
             if route.body is not None:
                 wanted[route.body, "validation"] = None
-            if route.answer is not None:
-                wanted[route.answer, "serialization"] = None
+            for model in (route.answer, route.verdict):
+                if model is not None:
+                    wanted[model, "serialization"] = None
             query = _query_of(route)
             if query is not None:
                 wanted[query, "validation"] = None
@@ -102,7 +103,11 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         "description": inspect.getdoc(route.handle) or route.summary,
         "tags": [route.tag],
         "parameters": [*_in_path(route), *_in_query(route, schemas), *_in_headers(route)],
-        "responses": {**_success(route, schemas), **_failures(route)},
+        "responses": {
+            **_success(route, schemas),
+            **_verdicts(route, schemas),
+            **_failures(route),
+        },
     }
     if route.body is not None:
         operation["requestBody"] = _request_body(route, route.body, schemas)
@@ -198,6 +203,16 @@ def _success(route: Route, schemas: _Schemas) -> Json:
     for media in (route.media, *route.other_media):
         answer["content"][media] = _media(media, route, schemas)
     return {status: answer}
+
+
+def _verdicts(route: Route, schemas: _Schemas) -> Json:
+    """The answer to a body of lines: each line has its verdict, so the whole is a success."""
+    if route.verdict is None:
+        return {}
+    items = {"type": "array", "items": schemas.ref(route.verdict, "serialization")}
+    schema = _object({"data": items})
+    answer = {"description": "To NDJSON: a verdict for each line."}
+    return {"200": {**answer, "content": {"application/json": {"schema": schema}}}}
 
 
 def _media(media: str, route: Route, schemas: _Schemas) -> Json:

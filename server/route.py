@@ -117,6 +117,7 @@ class Route:
         many: whether the answer is a page (`page`), a plain `list`, or `one` object.
         lenient_query: parameters beyond `query` go to the handler, which refuses what it must.
         raw_body: the handler reads the body itself (NDJSON, arrays).
+        verdict: the model of what is said of each line, where NDJSON is answered by a list.
         public: whether it is served to anybody who reaches the address.
         media: the content type of the answer.
         other_media: content types that a caller may ask for instead, with Accept.
@@ -135,6 +136,7 @@ class Route:
     status: HTTPStatus = HTTPStatus.OK
     lenient_query: bool = False
     raw_body: bool = False
+    verdict: type[BaseModel] | None = None
     public: bool = False
     media: str = "application/json"
     other_media: tuple[str, ...] = ()

@@ -32,6 +32,7 @@ from server.schemas import executions as s
 
 _NDJSON = "application/x-ndjson"
 _MOST_LINES = 10_000
+_LINES_AT_ONCE = 512  # one batch of the writer, which lets only so many commands wait
 
 
 async def create(call: Call) -> Answer:
@@ -100,7 +101,10 @@ async def record(call: Call) -> Answer:
     if len(lines) > _MOST_LINES:
         message = f"body: {len(lines)} lines are more than {_MOST_LINES}; send them in parts"
         raise InvalidRequest(message)
-    verdicts = await asyncio.gather(*(_verdict(call, number, line) for number, line in lines))
+    verdicts: list[dict[str, Any]] = []
+    for start in range(0, len(lines), _LINES_AT_ONCE):
+        part = lines[start : start + _LINES_AT_ONCE]
+        verdicts += await asyncio.gather(*(_verdict(call, number, line) for number, line in part))
     return one(verdicts)
 
 
@@ -244,6 +248,7 @@ ROUTES = (
         "Record a whole run, or many as NDJSON",
         body=s.RunBody,
         raw_body=True,
+        verdict=s.Verdict,
         status=HTTPStatus.CREATED,
     ),
     _route(f"{_ONE}/start", start, "Begin work", body=s.StartBody),

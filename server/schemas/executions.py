@@ -152,6 +152,26 @@ class Recorded(BaseModel):
     approval_id: str | None = None
 
 
+class Refusal(BaseModel):
+    """Why a line was not recorded."""
+
+    code: str
+    message: str
+    details: Json
+
+
+class Verdict(BaseModel):
+    """What became of one line: where it is recorded, or why not."""
+
+    line: int = Field(description="Counted from 1, empty ones too.")
+    id: str | None = None
+    execution_id: str | None = None
+    version: int | None = None
+    position: int | None = None
+    repeated: bool | None = None
+    error: Refusal | None = None
+
+
 class Actor(BaseModel):
     """Who, as the credentials said."""
 
