@@ -2,9 +2,18 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.sql import FromClause
 
 from ledger.errors import NotFound
@@ -93,14 +102,13 @@ def tree(connection: Connection, workspace: str, id_: str, most: int) -> Json:
     Raises:
         NotFound: there is none in this workspace.
     """
-    below = _descendants([id_])
     statement = (
-        select(executions, below.c.depth)
-        .join(below, below.c.id == executions.c.id)
-        .where(below.c.depth <= _DEEPEST, executions.c.workspace == workspace)
+        select(executions, _BELOW.c.depth)
+        .join(_BELOW, _BELOW.c.id == executions.c.id)
+        .where(_BELOW.c.depth <= _DEEPEST, executions.c.workspace == workspace)
         .limit(most + 1)
     )
-    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    rows = [dict(row) for row in connection.execute(statement, {"ids": [id_]}).mappings()]
     nodes = {row["id"]: row for row in rows[:most] if row["depth"] < _DEEPEST}
     if id_ not in nodes:
         raise NotFound(kind="execution", id_=id_)
@@ -174,10 +182,7 @@ def _by(
 
 def _add_payloads(connection: Connection, rows: Collection[Row]) -> None:
     by_id = {row["id"]: row for row in rows}
-    found = connection.execute(
-        select(payloads).where(payloads.c.execution_id.in_(by_id))
-    ).mappings()
-    for payload in found:
+    for payload in connection.execute(_PAYLOADS_OF, {"ids": list(by_id)}).mappings():
         by_id[payload["execution_id"]] |= {name: payload[name] for name in PAYLOADS}
 
 
@@ -186,9 +191,7 @@ def _add_inclusive_costs(connection: Connection, rows: Collection[Row]) -> None:
 
     It is unknown, too, when there are too many descendants to add up while somebody waits.
     """
-    below = _descendants([row["id"] for row in rows])
-    statement = select(below.c.top, below.c.cost_usd).limit(_MOST_DESCENDANTS + 1)
-    costs = connection.execute(statement).all()
+    costs = connection.execute(_COSTS_BELOW, {"ids": [row["id"] for row in rows]}).all()
     sums: dict[str, Decimal] = {}
     for top, cost in costs if len(costs) <= _MOST_DESCENDANTS else ():
         if cost is not None:
@@ -197,20 +200,27 @@ def _add_inclusive_costs(connection: Connection, rows: Collection[Row]) -> None:
         row[INCLUSIVE] = sums.get(row["id"])
 
 
-def _descendants(ids: Collection[str]) -> FromClause:
-    """For each of the executions, `top`, itself and all below it: `id`, `cost_usd`, `depth`.
+def _descendants() -> FromClause:
+    """For each of the executions `ids`, `top`, itself and all below it: `id`, `cost_usd`, `depth`.
 
     No word of the workspace, which all of them share: it would lead SQLite to the wrong index.
     """
     columns = (executions.c.id, executions.c.cost_usd)
     begin = select(executions.c.id.label("top"), *columns, literal(0).label("depth")).where(
-        executions.c.id.in_(ids)
+        executions.c.id.in_(_IDS)
     )
     below = begin.cte("below", recursive=True)
     children = select(below.c.top, *columns, below.c.depth + 1).where(
         executions.c.parent_id == below.c.id
     )
     return below.union_all(children)
+
+
+# Made once: making them for each request costs more than running them.
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_PAYLOADS_OF: Final = select(payloads).where(payloads.c.execution_id.in_(_IDS))
+_BELOW: Final = _descendants()
+_COSTS_BELOW: Final = select(_BELOW.c.top, _BELOW.c.cost_usd).limit(_MOST_DESCENDANTS + 1)
 
 
 def _nested(nodes: Mapping[str, Row], top: str) -> Json:
