@@ -26,8 +26,8 @@ def free_port() -> int:
 
 def _is_ours(name: str) -> bool:
     """Whether a variable of this process must not reach the server's: settings, and what would
-    make each start compile every module again."""
-    return name.startswith("LEDGER_") or name == "PYTHONDONTWRITEBYTECODE"
+    make each start slow: compiling every module again, measuring a process that is killed."""
+    return name.startswith(("LEDGER_", "COVERAGE_")) or name == "PYTHONDONTWRITEBYTECODE"
 
 
 class ServerProcess:
