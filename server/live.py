@@ -84,8 +84,8 @@ class Hub:
 
     @property
     def readers(self) -> int:
-        """How many streams are open."""
-        return sum(channel.readers for channel in self._channels.values())
+        """How many streams are open, feeds of the whole ledger among them."""
+        return self._everything.readers + sum(each.readers for each in self._channels.values())
 
     def announce(self, recorded: Sequence[Recorded]) -> None:
         """Tell the readers what was committed; called on the writer's thread."""
