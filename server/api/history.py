@@ -1,5 +1,6 @@
 """The audit history: every recorded event, of one execution or of the whole ledger."""
 
+from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -103,16 +104,19 @@ async def _feed(
     services: Services, after: int, wanted: Callable[[Recorded], bool]
 ) -> AsyncIterator[bytes]:
     """What was recorded after a position, then what is being recorded, without end."""
+    clock, every = get_running_loop().time, services.settings.heartbeat_seconds
     with services.hub.join_everything() as everything:
         everything.last = max(everything.last, services.ledger.position)
+        beat = clock() + every  # however much is recorded that this reader does not want
         while not services.hub.closing:
             text, last = await services.read(partial(_feed_page, services, after, wanted))
-            if text:
-                yield text
+            if text or clock() >= beat:
+                yield text or HEARTBEAT
+                beat = clock() + every
             if last > after:
                 after = last
-            elif not await everything.went_on(after, services.settings.heartbeat_seconds):
-                yield HEARTBEAT
+            else:
+                await everything.went_on(after, beat - clock())
 
 
 def _feed_page(
