@@ -1,6 +1,6 @@
 """A route as data: what it takes, what it gives, who may use it. OpenAPI is made of the same."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ledger.errors import NotFound
+from ledger.execution import Execution
 from ledger.ids import trace_id_of
+from ledger.mapper import Recorded
 from ledger.strict_json import InvalidJson, decode, encode
 from ledger.writer import Caller
 from projections.errors import InvalidQuery
@@ -90,6 +93,12 @@ class Call:
         """What the request said, so that a key cannot stand for two things."""
         said = f"{self.request.method} {self.request.path}\n".encode()
         return sha256(said + await self.request.read()).hexdigest()
+
+    def check_execution(self, id_: str, events: Sequence[Recorded]) -> None:
+        """Raises NotFound unless events begin an execution of the caller's workspace."""
+        is_one = bool(events) and events[0].topic.startswith(f"{Execution.TOPIC}.")
+        if not is_one or events[0].envelope["workspace"] != self.workspace:
+            raise NotFound("execution", id_)
 
     def check_event(self, *facts: Any) -> None:
         """Raises PayloadTooLarge when the facts of one event come to more than the limit."""

@@ -79,8 +79,7 @@ async def _as_it_was(call: Call, id_: str, version: int) -> dict[str, Any]:
 
     def read() -> dict[str, Any]:
         facts = ledger.read_facts(id_, version)
-        if not facts or facts[0].envelope["workspace"] != call.workspace:
-            raise NotFound("execution", id_)
+        call.check_execution(id_, facts)
         last = ledger.read_execution(id_, version - 1, 1, version)
         if not last:
             raise NotFound("execution", f"{id_}?at={version}")

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from ledger.errors import NotFound
 from ledger.mapper import Recorded
 from ledger.strict_json import encode
 from server.api.streams import cursor_of, send
@@ -40,8 +39,7 @@ async def of_execution(call: Call) -> Answer:
 
     def read() -> tuple[Scan, int]:
         first = ledger.read_first([id_])
-        if not first or first[0].envelope["workspace"] != call.workspace:
-            raise NotFound("execution", id_)
+        call.check_execution(id_, first)
         scan = _scan(
             lambda after: ledger.read_execution(id_, after, _SCANNED_AT_ONCE),
             lambda event: event.version,

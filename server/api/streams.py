@@ -10,7 +10,6 @@ from aiohttp import web
 from pydantic import Field
 
 from ledger.clock import parse_time
-from ledger.errors import NotFound
 from ledger.mapper import Recorded
 from server.errors import InvalidRequest
 from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of
@@ -83,10 +82,7 @@ async def _find(call: Call, id_: str) -> int:
     first, last = await call.services.read(
         lambda: (ledger.read_first([id_]), ledger.last_version(id_))
     )
-    if not first or first[0].envelope["workspace"] != call.workspace:
-        raise NotFound("execution", id_)
-    if not first[0].topic.startswith("execution."):
-        raise NotFound("execution", id_)
+    call.check_execution(id_, first)
     return last
 
 
