@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,9 @@ _PREFIX = "LEDGER_"
 _SQLITE = "sqlite:///"
 _OF_CLIENTS = frozenset({"server", "api_key"})
 """Variables that the client commands read, which say nothing to a server."""
+
+_NO_AMOUNTS = frozenset({"source", "effective"})
+"""What a price says beside its amounts."""
 
 
 class InvalidSettings(Exception):
@@ -92,6 +95,7 @@ class Settings(BaseModel):
     approval_ttl_seconds: float | None = Field(
         None,
         gt=0,
+        le=10**9,
         description=(
             "How long an approval waits for a decision when its request does not say, "
             "in seconds; empty is for ever."
@@ -156,14 +160,25 @@ class Settings(BaseModel):
 
 
 def _price(price: Any) -> Any:
+    """A price as it was given, exact. Raises ValueError with what is wrong about it."""
     if not isinstance(price, dict):
         return price
-    amounts = {
-        name: Decimal(str(amount))
-        for name, amount in price.items()
-        if name not in ("source", "effective")
-    }
+    if unknown := sorted(set(price) - set(Price.model_fields)):
+        message = f"a price has no {unknown[0]!r}; it has {', '.join(Price.model_fields)}"
+        raise ValueError(message)
+    amounts = {name: _amount(price[name]) for name in price if name not in _NO_AMOUNTS}
     return {"source": "settings", **price, **amounts}
+
+
+def _amount(amount: Any) -> Decimal:
+    try:
+        dollars = Decimal(str(amount))
+    except InvalidOperation:
+        dollars = Decimal("NaN")
+    if not (dollars.is_finite() and dollars >= 0):
+        message = f"{amount!r} is not an amount in US dollars"
+        raise ValueError(message)
+    return dollars
 
 
 def read_settings(environment: Mapping[str, str] = os.environ, **given: Any) -> Settings:
