@@ -80,6 +80,7 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._channels: dict[str, Channel] = {}
         self._everything = Channel()
+        self._resting = Channel()  # nothing is ever published there
         self.closing = False
 
     @property
@@ -112,10 +113,15 @@ class Hub:
         finally:
             self._everything.readers -= 1
 
+    async def rest(self, seconds: float) -> None:
+        """Wait so long, or until the streams are to end."""
+        if not self.closing:
+            await self._resting.went_on(0, seconds)
+
     def close(self) -> None:
         """Let every stream end."""
         self.closing = True
-        for channel in (*self._channels.values(), self._everything):
+        for channel in (*self._channels.values(), self._everything, self._resting):
             channel.wake()
 
     def _publish(self, recorded: Sequence[Recorded]) -> None:

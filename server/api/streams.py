@@ -165,7 +165,7 @@ async def _paced(
             first_at = first_at or at
             due = began + _seconds(first_at, at) / speed
             while (left := due - clock()) > 0 and not services.hub.closing:
-                await asyncio.sleep(min(left, services.settings.heartbeat_seconds))
+                await services.hub.rest(min(left, services.settings.heartbeat_seconds))
                 if due - clock() > 0:
                     yield HEARTBEAT
             yield frame_of(event)

@@ -47,6 +47,11 @@ class Api:
         self._client = client
         self._headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
+    @property
+    def workspace(self) -> str:
+        """The workspace that the caller names; "" without one."""
+        return self._headers.get("X-Workspace-ID", "")
+
     def using(self, secret: str, workspace: str = "") -> "Api":
         """Another caller on the same server."""
         headers = {"X_API_Key": secret}
