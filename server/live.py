@@ -21,11 +21,12 @@ _MOST_TAIL_BYTES = 256 * 1024
 class Channel:
     """What the readers of one execution share: its latest frames, and the wait for the next."""
 
-    __slots__ = ("_end", "_tail", "_tail_bytes", "_waiting", "last", "readers")
+    __slots__ = ("_closed", "_end", "_tail", "_tail_bytes", "_waiting", "last", "readers")
 
     def __init__(self) -> None:
         self.readers = 0
         self.last = 0
+        self._closed = False
         self._end: float = inf
         self._tail: deque[tuple[int, bytes]] = deque()
         self._tail_bytes = 0
@@ -58,10 +59,15 @@ class Channel:
                 future.set_result(None)
         self._waiting.clear()
 
+    def close(self) -> None:
+        """Let nobody wait any more, nor whoever is only about to."""
+        self._closed = True
+        self.wake()
+
     async def went_on(self, after: int, seconds: float) -> bool:
         """Wait for an event after a sequence, at most so long; whether there is one."""
-        if self.last > after:
-            return True
+        if self._closed or self.last > after:
+            return self.last > after
         future = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         timer = asyncio.get_running_loop().call_later(seconds, _give_up, future)
@@ -115,14 +121,13 @@ class Hub:
 
     async def rest(self, seconds: float) -> None:
         """Wait so long, or until the streams are to end."""
-        if not self.closing:
-            await self._resting.went_on(0, seconds)
+        await self._resting.went_on(0, seconds)
 
     def close(self) -> None:
         """Let every stream end."""
         self.closing = True
         for channel in (*self._channels.values(), self._everything, self._resting):
-            channel.wake()
+            channel.close()
 
     def _publish(self, recorded: Sequence[Recorded]) -> None:
         touched = set()

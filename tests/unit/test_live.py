@@ -110,6 +110,17 @@ async def test_every_reader_of_an_execution_is_woken_and_of_another_none(rec: Re
     assert hub.closing
 
 
+async def test_whoever_is_about_to_wait_when_the_streams_end_does_not_wait() -> None:
+    hub = Hub()
+    with hub.join("a") as channel, hub.join_everything() as everything:
+        hub.close()
+
+        async with asyncio.timeout(20):
+            assert await channel.went_on(0, 3600) is False
+            assert await everything.went_on(0, 3600) is False
+            await hub.rest(3600)
+
+
 async def test_a_channel_lives_as_long_as_it_has_readers(rec: Recording) -> None:
     id_ = rec.running()
     hub = Hub()
