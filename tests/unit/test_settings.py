@@ -143,7 +143,7 @@ def test_a_price_may_say_itself_where_it_is_from_and_since_when() -> None:
         '{"m": {"input": "NaN", "output": 1}}',
         '{"m": {"input": 1, "output": -1}}',
         '{"m": {"input": 1, "output": [1]}}',
-        '{"m": {"input": 1, "output": 1, "ouput": 2}}',
+        '{"m": {"input": 1, "output": 1, "cached": 2}}',
         '{"m": {"input": 1, "output": 1}, "m": {"input": 2, "output": 2}}',
     ],
 )
