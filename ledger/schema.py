@@ -4,6 +4,7 @@ The validator's regular expressions run in Rust with bounded backtracking, so a 
 cannot hold the writer; references are resolved inside the schema only, never over the network.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -39,13 +40,16 @@ def check_input(schema: dict[str, Any], value: Any) -> None:
         return
     violations = []
     for error in _validator(encode(schema)).iter_errors(plain(value)):
-        path = ".".join(str(step) for step in error.instance_path)
         message = _shortened(error.message)  # it quotes the value, however large
-        violations.append({"path": f"input.{path}" if path else "input", "message": message})
+        violations.append({"path": _path(error.instance_path), "message": message})
         if len(violations) == _MOST_VIOLATIONS:
             break
     if violations:
         raise InvalidInput(violations)
+
+
+def _path(steps: Iterable[str | int]) -> str:
+    return "input" + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
 
 
 @lru_cache(maxsize=1024)

@@ -44,7 +44,6 @@ async def list_(
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Repeat for several.")
     ] = None,
-    text: Annotated[str, typer.Option("-q", help="Text in input, output or error.")] = "",
     since: Annotated[str, typer.Option(help="Created after this time (RFC 3339).")] = "",
     until: Annotated[str, typer.Option(help="Created before this time.")] = "",
     min_cost: Annotated[str, typer.Option(help="In US dollars.")] = "",
@@ -66,7 +65,6 @@ async def list_(
         "session_id": session_id,
         "user_id": user_id,
         "model": model,
-        "q": text,
         "created_after": since,
         "created_before": until,
         "min_cost": min_cost,

@@ -78,7 +78,7 @@ def test_each_violation_is_named_with_its_path() -> None:
 def test_a_path_leads_into_lists() -> None:
     schema = {"properties": {"items": {"items": {"type": "integer"}}}}
 
-    with pytest.raises(InvalidInput, match=r"input\.items\.1: "):
+    with pytest.raises(InvalidInput, match=r"input\.items\[1\]: "):
         check_input(schema, {"items": [1, "two"]})
 
 
