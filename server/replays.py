@@ -6,15 +6,32 @@ more. What is kept is bounded in bytes, whatever runs are replayed and however l
 
 from collections import OrderedDict
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.application import Ledger
-from server.frames import Frames, frames_of
+from ledger.events import Created
+from server.frames import ENDINGS, Frames, frames_of
 
-_EVENTS_PER_PAGE: Final = 2_000
+FIRST_EVENTS: Final = 100
+"""Of the page that a reader waits for: each of them may be on another page of the disk."""
+
+EVENTS_PER_PAGE: Final = 2_000
 _MOST_BYTES: Final = 32 * 1024 * 1024
+_MOST_ENDED: Final = 10_000
 
 _Key = tuple[str, int, int | None]
+
+
+class Extent(NamedTuple):
+    """Whose a run is, and how far its frames go by now.
+
+    Attributes:
+        workspace: that it belongs to.
+        last: the sequence of its last event, or of the one that ended it.
+    """
+
+    workspace: str
+    last: int
 
 
 class Replays:
@@ -23,9 +40,30 @@ class Replays:
     def __init__(self, ledger: Ledger, most_bytes: int = _MOST_BYTES) -> None:
         self._ledger = ledger
         self._most_bytes = most_bytes
-        self._lock = Lock()  # guards the two below
+        self._lock = Lock()  # guards the three below
         self._pages: OrderedDict[_Key, Frames] = OrderedDict()
         self._bytes = 0
+        self._ended: OrderedDict[str, Extent] = OrderedDict()
+
+    def ended(self, id_: str) -> Extent | None:
+        """The extent of a run that is known to have ended: it will never be another."""
+        return self._ended.get(id_)
+
+    def extent(self, id_: str) -> Extent | None:
+        """The extent of a run; None when there is no execution of that id."""
+        first = self._ledger.read_first([id_])
+        if not first or first[0].topic != Created.TOPIC:
+            return None
+        workspace = first[0].envelope["workspace"]
+        end = self._ledger.read_last(id_, ENDINGS)
+        if end is None:
+            return Extent(workspace, self._ledger.last_version(id_))
+        extent = Extent(workspace, end.version)
+        with self._lock:
+            self._ended[id_] = extent
+            if len(self._ended) > _MOST_ENDED:
+                self._ended.popitem(last=False)
+        return extent
 
     def kept(self, id_: str, after: int, until: int | None) -> Frames | None:
         """The frames after a sequence, if they were read lately."""
@@ -36,9 +74,11 @@ class Replays:
                 self._pages.move_to_end(key)
         return page
 
-    def read(self, id_: str, after: int, until: int | None = None) -> Frames:
-        """The next frames after a sequence; none when there is nothing more yet."""
-        events = self._ledger.read_execution(id_, after, _EVENTS_PER_PAGE, until)
+    def read(
+        self, id_: str, after: int, until: int | None = None, most: int = EVENTS_PER_PAGE
+    ) -> Frames:
+        """The next frames after a sequence, at most so many; none when there is nothing yet."""
+        events = self._ledger.read_execution(id_, after, most, until)
         page = frames_of(events, after)
         if page.last > after:
             self._keep((id_, after, until), page)

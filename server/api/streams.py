@@ -10,9 +10,11 @@ from aiohttp import web
 from pydantic import Field
 
 from ledger.clock import parse_time
+from ledger.errors import NotFound
 from ledger.mapper import Recorded
 from server.errors import InvalidRequest
 from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of
+from server.replays import EVENTS_PER_PAGE, FIRST_EVENTS
 from server.route import Answer, Call, Query, Route, to_sequence
 from server.services import Services
 
@@ -77,13 +79,12 @@ async def replay(call: Call) -> Answer:
 
 
 async def _find(call: Call, id_: str) -> int:
-    """The last version of a run of the caller's workspace; asked for before a status is sent."""
-    ledger = call.services.ledger
-    first, last = await call.services.read(
-        lambda: (ledger.read_first([id_]), ledger.last_version(id_))
-    )
-    call.check_execution(id_, first)
-    return last
+    """How far the frames of a run of the caller's workspace go; before a status is sent."""
+    replays = call.services.replays
+    extent = replays.ended(id_) or await call.services.read(partial(replays.extent, id_))
+    if extent is None or extent.workspace != call.workspace:
+        raise NotFound("execution", id_)
+    return extent.last
 
 
 def _cursor(call: Call) -> int | None:
@@ -115,11 +116,13 @@ async def _once(frame: bytes) -> AsyncIterator[bytes]:
 
 
 async def _recorded(services: Services, id_: str, after: int, until: int) -> AsyncIterator[bytes]:
-    ended = False
-    while after < until and not ended:
-        chunk = await _read(services, id_, after, until)
+    most = FIRST_EVENTS
+    while after < until:
+        chunk = await _read(services, id_, after, until, most)
         yield chunk.bytes
-        after, ended = chunk.last, chunk.ended or chunk.last == after
+        if chunk.ended or chunk.last == after:
+            return
+        after, most = chunk.last, EVENTS_PER_PAGE
 
 
 async def _follow(services: Services, id_: str, after: int) -> AsyncIterator[bytes]:
@@ -140,12 +143,14 @@ async def _follow(services: Services, id_: str, after: int) -> AsyncIterator[byt
                 yield HEARTBEAT
 
 
-async def _read(services: Services, id_: str, after: int, until: int | None) -> Frames:
+async def _read(
+    services: Services, id_: str, after: int, until: int | None, most: int = EVENTS_PER_PAGE
+) -> Frames:
     """A page of frames: one that was read lately, or from the store on a reader thread."""
     kept = services.replays.kept(id_, after, until)
     if kept is not None:
         return kept
-    return await services.read(lambda: services.replays.read(id_, after, until))
+    return await services.read(lambda: services.replays.read(id_, after, until, most))
 
 
 async def _paced(
