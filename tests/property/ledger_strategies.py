@@ -37,9 +37,13 @@ values = st.recursive(
 objects = st.dictionaries(
     words | st.sampled_from(["_type_", "_data_", "output"]), values, max_size=3
 )
-digestible = st.dictionaries(
-    words, st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | words, max_size=3
+canonical = st.one_of(
+    st.none(),
+    st.integers(-(2**53) + 1, 2**53 - 1),
+    st.sampled_from([b"1.10", b"-0.0", b"1E5"]).map(decode),
+    words,
 )
+digestible = st.dictionaries(words, canonical, max_size=3)
 """Objects that have a canonical form."""
 
 times = st.datetimes(datetime(1970, 1, 1), datetime(8999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive by definition

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from eventsourcing.domain import BaseAggregate
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -150,6 +151,19 @@ class LedgerLaws(RuleBasedStateMachine):
         receipt = self.give(data.draw(draws.creations(agent_id=st.just(other[0]))))
         return multiple() if receipt is None else receipt.id
 
+    @rule(target=executions, output=draws.digestible)
+    def begin_and_hold_back(self, output: dict[str, Any]) -> Any:
+        """A finished run whose output waits for a yes: what is parked there must be kept whole."""
+        version = {"version": "1", "config": {"approval_required": True}, "given": {}}
+        agent = self.give(c.RegisterAgent(f"Careful {len(self.seen)}"))
+        assert agent is not None
+        self.give(c.AddVersion(agent.id, {**version, "input_schema": {}}))
+        run = self.give(c.CreateExecution(mode="record", input={}, agent_id=agent.id))
+        assert run is not None
+        self.give(c.Start(run.id, "worker-1"))
+        assert self.give(c.Complete(run.id, output)) is not None
+        return run.id
+
     @rule(
         target=others,
         data=st.data(),
@@ -255,6 +269,8 @@ class LedgerLaws(RuleBasedStateMachine):
             assert live == state_of(fresh.get(id_)) == state_of(fold(stored))
         self.touched.clear()
 
+
+pytestmark = pytest.mark.timeout(600)  # a broken law takes minutes to show its shortest breach
 
 TestLedgerLaws = LedgerLaws.TestCase
 TestLedgerLaws.settings = settings(stateful_step_count=20)

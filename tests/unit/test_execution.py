@@ -278,6 +278,15 @@ def test_deciding_twice_is_refused(awaiting: Execution) -> None:
     assert recorded(awaiting) == []
 
 
+def test_what_was_cancelled_waits_for_no_decision(awaiting: Execution) -> None:
+    awaiting.cancel(STAMP, None)
+
+    with pytest.raises(AlreadyDecided):
+        awaiting.approve(STAMP, APPROVAL_ID, None)
+
+    assert recorded(awaiting) == [e.Cancelled]
+
+
 def test_one_approval_may_follow_another(approved: Execution) -> None:
     approved.start(STAMP, "worker-1")
     approved.request_approval(STAMP, given.approval(approval_id="second"))
