@@ -25,6 +25,7 @@ def measure(plan: Plan) -> list[Row]:
     ids = write_log(file, plan.choose(4, 40), _LONG, samples=1)
     note(f"first frame: wrote {len(ids)} runs of {_EVENTS:,} events")
     with serving("ledger", file) as server:
+        server.settle()
         times = []
         for after in _FROM:
             for id_ in ids:

@@ -15,7 +15,7 @@ from tests.bench.samples import Shape
 _READERS = 1_000
 _RUNS = 50
 _GOAL = Goal("ours", "at most", 16)
-_LENGTHS = (10_000, 100_000)
+_LENGTHS = (10_000, 100_000, 400_000)
 _SEEN = 400  # bytes: the head of the answer and the frames of a run that was just started
 
 
@@ -25,7 +25,7 @@ def measure(plan: Plan) -> list[Row]:
     each = [_idle(plan, readers, turn) for turn in range(plan.rounds)]
     note(f"memory: {each[-1]:.1f} KiB for each reader")
     rows = [alone(f"memory of each of {readers:,} idle readers", "KiB", each, _GOAL)]
-    for events in _LENGTHS[: plan.choose(1, 2)]:
+    for events in _LENGTHS[: plan.choose(1, 3)]:
         file = plan.database(f"memory-{events}")
         (id_,) = write_log(file, 1, Shape(contents=events - 3), samples=1)
         for count in (1, 4):
