@@ -1,0 +1,130 @@
+"""The histories that golden files are made of. Between them they record every topic there is."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from ledger import commands as c
+from ledger.access import Role
+from ledger.events import Price
+from ledger.frames import FRAMES, steps_of
+from ledger.mapper import Recorded
+from ledger.strict_json import decode
+from ledger.unit import Policy
+from ledger.writer import Receipt
+from tests.given import NOON
+from tests.recording import HandClock, Recording, recording
+
+POLICY: Final = Policy(
+    {"gpt-x": Price(input=Decimal("2.50"), output=Decimal(10), source="table")},
+    approval_ttl=timedelta(hours=24),
+)
+
+FRAMES_SENT: Final = b"""[
+    {"type": "thinking", "content": "Where was I?"},
+    {"type": "tool_start", "id": "call_1", "name": "search", "input": {"top": 1.10}},
+    {"type": "tool_end", "id": "call_1", "name": "search", "summary": "1 hit", "output": [1e400]},
+    {"type": "usage", "model": "gpt-x", "prompt_tokens": 1200, "completion_tokens": 80,
+     "cached_tokens": 1000, "raw": {"prompt_tokens": 1200}, "duration_ms": 940},
+    {"type": "usage", "model": "unheard-of", "prompt_tokens": 7},
+    {"type": "content", "content": "Sn\\u2603w\\u0000", "at": "2026-01-31T11:59:59.5+00:00"}
+]"""
+
+
+class Story:
+    """Commands one after the other, a second apart."""
+
+    def __init__(self, open_: Recording, clock: HandClock) -> None:
+        self._open = open_
+        self._clock = clock
+
+    def tell(self, command: c.Command, **caller: Any) -> Receipt:
+        """Give the next command."""
+        self._clock.advance(1)
+        return self._open.do(command, request="request-1", **caller)
+
+
+def an_approved_run(story: Story) -> None:
+    """A run that lost a worker, streamed, was priced, asked, was told yes, and was judged."""
+    create = c.CreateExecution(
+        mode="execute",
+        input=decode(b'{"question":"why?","temperature":0.70,"_type_":"x","_data_":"y"}'),
+        agent_name="Writer",
+        metadata={"tenant": "t-1"},
+        session_id="session-1",
+        user_id="user-1",
+        trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+    )
+    run = story.tell(create, key="key-1", digest="sha256:0").id
+    story.tell(c.Start(run, "worker-1"))
+    story.tell(c.LoseWorker(run, most_attempts=3, last_heard=NOON))
+    story.tell(c.Start(run, "worker-2", NOON + timedelta(seconds=4)))
+    story.tell(c.Append(run, steps_of(FRAMES.validate_python(decode(FRAMES_SENT)))))
+    story.tell(c.RequestApproval(run, "send", {"to": "ada@example.org"}))
+    story.tell(c.Decide(run, approve=True, reason="go on"))
+    story.tell(c.Start(run, "worker-2"))
+    story.tell(c.Complete(run, decode(b'{"answer":42.0}')))
+    story.tell(c.Annotate(run, {"ticket": "T-7"}))
+    score = story.tell(c.Score(run, {"name": "quality", "value": 0.9, "comment": "fine"})).subject
+    assert score is not None
+    story.tell(c.Score(run, {"name": "quality", "value": 0.8}, score))
+    story.tell(c.RemoveScore(run, score))
+
+
+def many_endings(story: Story) -> None:
+    """An agent with versions, runs of it that ended in every other way, and all else."""
+    agent = story.tell(c.RegisterAgent("Critic", "simple", "judges", ["prose"])).id
+    version = {"version": "1.0", "config": {"approval_required": True}, "given": {"tools": []}}
+    schema = {"type": "object", "required": ["text"]}
+    story.tell(c.AddVersion(agent, {**version, "input_schema": schema, "message": "first"}))
+    facts = {"type": "input", "scanner_type": "pii", "action": "block", "config": {}}
+    story.tell(c.AddGuardrail(agent, {**facts, "is_active": True, "sort_order": 1}))
+    runs = [story.tell(_run_of(agent)).id for _ in range(6)]
+    for run in runs:
+        story.tell(c.Start(run, "worker-1"))
+    approvals = [story.tell(c.Complete(run, {"verdict": "good"})).subject or "" for run in runs[:3]]
+    story.tell(c.Decide(runs[0], approve=True))
+    story.tell(c.Decide(runs[1], approve=False, reason="no"))
+    story.tell(c.ExpireApproval(runs[2], approvals[2]))
+    story.tell(c.Fail(runs[3], "boom", "timeout", "TimeoutError", "Traceback ..."))
+    story.tell(c.Cancel(runs[4], "too slow"))
+    story.tell(c.Cancel(runs[4], confirm=True))
+    story.tell(c.LoseWorker(runs[5], most_attempts=1))
+    _everything_else(story, agent)
+
+
+def _run_of(agent: str) -> c.CreateExecution:
+    return c.CreateExecution(mode="record", input={"text": "Lorem"}, agent_id=agent)
+
+
+def _everything_else(story: Story, agent: str) -> None:
+    story.tell(c.ChangeAgent(agent, {"name": "Judge", "labels": ["prose", "verse"]}))
+    story.tell(c.ChangeAgent(agent, {"name": "Critic"}))
+    story.tell(c.ArchiveAgent(agent))
+    key = story.tell(c.CreateKey("ci", Role.WORKER, "acme", "d" * 64)).id
+    story.tell(c.RevokeKey(key))
+    quality = {"name": "quality", "data_type": "numeric", "min_value": 0.0, "max_value": 1.0}
+    config = {**quality, "categories": [], "description": "", "is_active": True}
+    made = story.tell(c.CreateScoreConfig(config)).id
+    story.tell(c.ChangeScoreConfig(made, {"max_value": 5.0}))
+    story.tell(c.RemoveScoreConfig(made))
+
+
+STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
+    "an-approved-run": an_approved_run,
+    "many-endings": many_endings,
+}
+
+
+def record(tell: Callable[[Story], None]) -> list[Recorded]:
+    """What is recorded when a story is told to an empty ledger."""
+    clock = HandClock()
+    with (
+        TemporaryDirectory() as folder,
+        recording(Path(folder), clock=clock, policy=POLICY) as open_,
+    ):
+        tell(Story(open_, clock))
+        return open_.log()
