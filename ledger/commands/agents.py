@@ -141,5 +141,5 @@ def _claim(unit: Unit, name: str, agent_id: str) -> None:
 
 def _release(unit: Unit, agent: Agent) -> None:
     claim = unit.agent_name(agent.name)
-    if claim is not None:
-        claim.release(unit.stamp)
+    assert claim is not None, "an agent is registered with the claim on its name"
+    claim.release(unit.stamp)

@@ -132,6 +132,17 @@ def test_facts_are_read_without_the_frames_among_them(store: SQLiteStore) -> Non
     assert store.last_version("a") == 6
 
 
+def test_the_last_fact_of_some_topics_is_found(store: SQLiteStore) -> None:
+    remarks = [event("a", version, Annotated.TOPIC) for version in (2, 3)]
+    store.insert_events([event("a", 1, Created.TOPIC), *remarks, event("a", 4)])
+
+    found = store.read_last("a", {Annotated.TOPIC, Created.TOPIC})
+
+    assert found is not None
+    assert found.version == 3
+    assert store.read_last("b", {Annotated.TOPIC}) is None
+
+
 def test_the_facts_of_a_long_run_are_found_without_reading_its_frames(store: SQLiteStore) -> None:
     store.insert_events([*run("a", FRAMES + 1), event("a", FRAMES + 2, Annotated.TOPIC)])
     statements: list[str] = []
@@ -180,6 +191,15 @@ def test_a_closed_store_is_not_read(store: SQLiteStore) -> None:
 
     with pytest.raises(LedgerClosed):
         store.read_log(0, 1)
+
+
+def test_a_database_that_is_not_a_ledger_is_not_opened(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "ledger.db")
+    other.execute("CREATE VIEW stored_events AS SELECT 1")
+    other.close()
+
+    with pytest.raises(StoreFailed, match="could not be opened"):
+        open_store(tmp_path / "ledger.db")
 
 
 def test_full_durability_is_what_it_says(tmp_path: Path) -> None:

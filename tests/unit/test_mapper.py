@@ -153,6 +153,19 @@ def test_only_modules_of_the_ledger_define_topics() -> None:
     assert "foreign.happened.v1" not in EVENTS
 
 
+def test_an_old_topic_is_read_through_its_upcasters(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = {
+        "execution.mused.v1": ("execution.mused.v2", lambda facts: {"words": facts["text"]}),
+        "execution.mused.v2": ("execution.thought.v1", lambda facts: {"content": facts["words"]}),
+    }
+    monkeypatch.setattr("ledger.mapper.UPCASTERS", steps)
+
+    event = MAPPER.to_domain_event(stored("execution.mused.v1", b'{"text":"hm"}'))
+
+    assert isinstance(event, e.Thought)
+    assert event.content == "hm"
+
+
 def test_a_newer_schema_is_refused_not_guessed() -> None:
     newer = stored("execution.thought.v1", b'{"content":"hm"}', schema=SCHEMA + 1)
 
