@@ -11,6 +11,7 @@ from ledger import events as e
 from ledger.access import ApiKey, Role
 from ledger.agent import Agent
 from ledger.claims import AgentName, IdempotencyKey
+from ledger.event import Event
 from ledger.mapper import EVENTS
 from ledger.score_config import ScoreConfig
 from tests.given import IN_STATUS, STAMP
@@ -25,7 +26,7 @@ OTHERS: Final[list[Callable[[], Any]]] = [
     lambda: ScoreConfig.create("c", STAMP, {**CONFIG, "is_active": True}),
 ]
 EXECUTION_EVENTS = [event for topic, event in EVENTS.items() if topic.startswith("execution.")]
-REMARKS = [e.Annotated, e.Scored, e.Thought]
+REMARKS: list[type[Event]] = [e.Annotated, e.Scored, e.Thought]
 
 
 @given(st.data())
