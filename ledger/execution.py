@@ -55,6 +55,7 @@ class Execution(BaseAggregate[str]):
         self.started_at: datetime | None = None
         self.approval: PendingApproval | None = None
         self.cancellation_requested = False
+        self.cancellation_reason: str | None = None
         self.scores: frozenset[str] = frozenset()
 
     # Commands: what a caller may ask for.
@@ -72,8 +73,13 @@ class Execution(BaseAggregate[str]):
         )
 
     def start(self, stamp: Stamp, worker: str, occurred_at: datetime | None = None) -> None:
-        """A worker takes the execution up; after an approval it is the same attempt."""
-        attempt = self.attempt + (self.status is not Status.APPROVED or not self.attempt)
+        """A worker takes the execution up.
+
+        It is the same attempt when the worker who asked for an approval goes on after it; anybody
+        else begins anew, and whoever reads the history must see that.
+        """
+        goes_on = self.status is Status.APPROVED and worker == self.worker
+        attempt = self.attempt + (not goes_on)
         self._record(stamp, e.Started, worker=worker, attempt=attempt, occurred_at=occurred_at)
 
     def append(self, stamp: Stamp, frames: Sequence[EncodedFrame]) -> None:
@@ -116,7 +122,7 @@ class Execution(BaseAggregate[str]):
             if not self.cancellation_requested:
                 self._record(stamp, e.CancellationRequested, reason=reason)
             return
-        self._record(stamp, e.Cancelled, reason=reason)
+        self._record(stamp, e.Cancelled, reason=reason or self.cancellation_reason)
 
     def lose_worker(self, stamp: Stamp, last_heard: datetime | None) -> None:
         """The worker fell silent; the execution goes back to pending."""
@@ -199,6 +205,7 @@ class Execution(BaseAggregate[str]):
                 self.approval = None
             case e.CancellationRequested():
                 self.cancellation_requested = True
+                self.cancellation_reason = event.reason
             case e.Cancelled() | e.Failed():
                 self.approval = None
             case e.Scored():

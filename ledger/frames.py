@@ -68,7 +68,7 @@ class ContentFrame(SentFrame):
 
 
 class UsageReport(BaseModel):
-    """Tokens that the agent spent: normalised counts, or the provider's own in `raw` beside them.
+    """Tokens that the agent spent: normalised counts, and in `raw` the provider's own words.
 
     `cost_usd` is the provider's own statement of the cost; without it the price table decides.
     """

@@ -98,7 +98,7 @@ def _refuse_open_door(settings: Settings, keyring: Keyring) -> None:
     if keyring.is_empty and not is_loopback(settings.host):
         message = (
             f"LEDGER_HOST: without an API key the server listens on loopback only, not on "
-            f"{settings.host}; run `execution-ledger keys create --role admin --database "
+            f"{settings.host}; run `execution-ledger keys create NAME --role admin --database "
             f"{settings.database}` first"
         )
         raise InvalidSettings(message)

@@ -10,6 +10,7 @@ from ledger.agent import Agent
 from ledger.commands.agents import agent_of_name
 from ledger.commands.approvals import request_approval
 from ledger.commands.command import Decision
+from ledger.errors import InvalidUsage
 from ledger.execution import EncodedFrame, Execution
 from ledger.frames import Step, UsageReport
 from ledger.ids import new_trace_id
@@ -132,6 +133,9 @@ def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> Non
 def usage_facts(unit: Unit, report: UsageReport) -> e.Json:
     """Check the counts of a report and price them."""
     counts = report.model_dump(include=set(e.Usage.model_fields), exclude_none=True)
+    if report.raw and not any(counts.values()) and report.cost_usd is None:
+        message = "prompt_tokens, completion_tokens: missing; `raw` is kept beside them, not read"
+        raise InvalidUsage(message)
     usage = checked_usage(e.Usage(**counts))
     return {
         **usage.model_dump(),

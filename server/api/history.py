@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from ledger.mapper import Recorded
+from ledger.access import ApiKey
+from ledger.mapper import EVENTS, Recorded
 from ledger.strict_json import encode
+from projections.errors import InvalidQuery
 from server.api.streams import cursor_of, send
+from server.auth import Permission
 from server.frames import HEARTBEAT
 from server.route import Answer, Call, Route, page
 from server.schemas import executions as s
@@ -16,6 +19,8 @@ from server.services import Services
 _MOST = 1000
 _SCANNED_AT_ONCE = 2_000
 _MOST_SCANS = 20
+_TYPES = frozenset(event.TYPE for event in EVENTS.values())
+_OF_KEYS = f"{ApiKey.TOPIC}."
 
 
 class Scan(NamedTuple):
@@ -57,9 +62,11 @@ async def of_ledger(call: Call) -> Answer:
     """Every event of the workspace after a position: as a page, or followed as a feed."""
     query, ledger, services = call.query, call.services.ledger, call.services
     of_type = _wanted(query.type)
+    sees_keys = call.principal.permission >= Permission.ADMINISTER
 
     def wanted(event: Recorded) -> bool:
-        return of_type(event) and event.envelope["workspace"] == call.workspace
+        is_shown = sees_keys or not event.topic.startswith(_OF_KEYS)
+        return is_shown and of_type(event) and event.envelope["workspace"] == call.workspace
 
     if "text/event-stream" in call.request.headers.get("Accept", ""):
         after = cursor_of(call.request)
@@ -156,6 +163,9 @@ def _wanted(types: str | None) -> Callable[[Recorded], bool]:
     if not types:
         return lambda _: True
     names = {name.strip() for name in types.split(",")}
+    unknown = names - _TYPES
+    if unknown:
+        raise InvalidQuery("type", f"there is no event type {min(unknown)!r}")
     return lambda event: event.type in names
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -131,12 +133,16 @@ async def _record_run(call: Call, value: Any, where: str, caller: Caller, size: 
     if body.output is not None and body.error is not None:
         message = "output and error: a run ends with one of them"
         raise InvalidRequest(message)
+    began, ended = body.started_at or body.created_at, body.completed_at
+    if began is not None and ended is not None and ended < began:
+        message = "completed_at: a run cannot end before it began"
+        raise InvalidRequest(message)
     if body.idempotency_key is not None:
         caller = caller._replace(key=body.idempotency_key, digest=sha256(encode(value)).hexdigest())
     call.check_event(body.output)
     command = c.RecordRun(
-        create=creation_of(body, call),
-        steps=_checked(call, [*steps_of(body.frames), *body.usage]),
+        create=replace(creation_of(body, call), occurred_at=body.created_at or body.started_at),
+        steps=_checked(call, _timed([*steps_of(body.frames), *body.usage], ended or began)),
         output=body.output,
         error=body.error,
         error_code=body.error_code,
@@ -145,6 +151,16 @@ async def _record_run(call: Call, value: Any, where: str, caller: Caller, size: 
         completed_at=body.completed_at,
     )
     return await call.services.record(command, caller, size)
+
+
+def _timed(steps: Sequence[Step], at: datetime | None) -> Sequence[Step]:
+    """Steps of a run that is over: usage without a time of its own counts when the run did."""
+    return [
+        step.model_copy(update={"at": at})
+        if isinstance(step, UsageReport) and not step.at
+        else step
+        for step in steps
+    ]
 
 
 def creation_of(body: s.CreateBody, call: Call) -> c.CreateExecution:

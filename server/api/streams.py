@@ -12,7 +12,7 @@ from pydantic import Field
 from ledger.clock import parse_time
 from ledger.errors import NotFound
 from ledger.mapper import Recorded
-from server.errors import InvalidRequest
+from server.errors import InvalidRequest, RequestError
 from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of
 from server.replays import EVENTS_PER_PAGE, FIRST_EVENTS
 from server.route import Answer, Call, Query, Route, to_sequence
@@ -190,6 +190,8 @@ async def send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
         await response.prepare(call.request)
         await response.write(PREAMBLE)
         async for chunk in chunks:
+            if not _may_go_on(call):
+                break
             view = memoryview(chunk)
             for start in range(0, len(view), _MOST_WRITTEN):
                 async with asyncio.timeout(_WRITE_SECONDS):
@@ -199,6 +201,15 @@ async def send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
         if call.request.transport is not None:
             call.request.transport.abort()
     return response
+
+
+def _may_go_on(call: Call) -> bool:
+    """Whether the key still opens what is streamed; one that was revoked reads no further."""
+    try:
+        now = call.services.keyring.authenticate(call.request)
+    except RequestError:
+        return False
+    return now.workspace == call.workspace
 
 
 _PATH = "/api/v1/executions/{execution_id}"

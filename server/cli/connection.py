@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple, Self
 
 import aiohttp
+import typer
 
 from ledger.strict_json import decode_stored, encode
 
@@ -45,6 +46,9 @@ class Api:
     """A server, as one caller sees it. Use as a context."""
 
     def __init__(self, url: str, key: str = "", workspace: str = "") -> None:
+        if not url.startswith(("http://", "https://")):
+            message = f"{url!r} is no address of a server; it begins with http:// or https://"
+            raise typer.BadParameter(message, param_hint="--server")
         self.url = url.rstrip("/")
         headers = {"X-API-Key": key, "X-Workspace-ID": workspace}
         self._headers = {name: value for name, value in headers.items() if value}

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
 
+from server.settings import read_settings
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import key_of, registered
+from tests.live_server import Reader, live_server
 
 STEWARD = {"name": "steward", "role": "admin"}
 
@@ -193,3 +197,19 @@ async def test_a_key_that_makes_no_sense_is_refused_by_the_path(
     details = assert_problem(await steward.post("/keys", body), 400, "validation_error")
 
     assert [problem["path"] for problem in details["problems"]] == [path]
+
+
+def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path) -> None:
+    settings = read_settings(
+        {}, database=f"sqlite:///{tmp_path / 'ledger.db'}", heartbeat_seconds=0.05
+    )
+    with live_server(settings) as caller:
+        admin = {"X-API-Key": caller.post("/keys", {**STEWARD, "workspace": "*"})["secret"]}
+        key = caller.send("POST", "/keys", {"name": "eve", "role": "reader"}, admin)[1]["data"]
+        headers = {"Accept": "text/event-stream", "X-API-Key": key["secret"]}
+        feed = Reader(caller, "/events", headers)
+
+        caller.send("DELETE", f"/keys/{key['id']}", None, admin)
+        caller.send("POST", "/executions", {"agent": "secret", "input": {}}, admin)
+
+        assert b"secret" not in feed.read()

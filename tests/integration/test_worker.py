@@ -541,7 +541,7 @@ async def test_a_human_is_not_asked_twice_after_a_restart(settings: Settings) ->
         await bench.until(id_, "completed")
 
         output = (await bench.facts(id_, "completed"))["output"]
-        assert output == {"by": "ada", "reason": "fine", "attempt": 1}
+        assert output == {"by": "ada", "reason": "fine", "attempt": 2}
         assert (await bench.types(id_)).count("approval_requested") == 1
 
 

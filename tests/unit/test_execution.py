@@ -410,3 +410,13 @@ def test_every_event_has_an_id_of_its_own(running: Execution) -> None:
 
     pending = running.pending_events
     assert len({event.envelope.id for event in pending if isinstance(event, Event)}) == 2
+
+
+def test_a_worker_that_begins_anew_after_an_approval_is_another_attempt(
+    approved: Execution,
+) -> None:
+    first = approved.attempt
+
+    approved.start(STAMP, "another worker")
+
+    assert approved.attempt == first + 1

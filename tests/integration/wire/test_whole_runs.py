@@ -214,3 +214,32 @@ async def test_more_lines_than_the_writer_lets_wait_are_all_recorded(
 
     assert [verdict for verdict in reply.data if "error" in verdict] == []
     assert await total(api) == 1_300
+
+
+async def test_a_run_told_by_its_start_and_end_counts_when_it_was(api: Api) -> None:
+    told: Json = {"agent": "Scribe", "started_at": "2001-02-03T04:05:06Z"}
+    told |= {"completed_at": "2001-02-03T04:05:07Z", "usage": [{"model": "m", "prompt_tokens": 7}]}
+
+    await api.post("/executions/record", {**told, "output": {}})
+
+    assert (await api.get("/executions", created_before="2001-02-04T00:00:00Z")).meta["total"] == 1
+    costs = (await api.get("/costs/summary", from_="2001-02-03", to="2001-02-03")).data
+    assert (costs["total_executions"], costs["total_tokens"]) == (1, 7)
+
+
+async def test_a_run_cannot_end_before_it_began(api: Api) -> None:
+    turned = run(completed_at="2001-02-03T04:05:00Z")
+
+    refusal = await api.post("/executions/record", turned)
+
+    assert_problem(refusal, 400, "validation_error", "completed_at")
+
+
+async def test_usage_in_the_providers_words_alone_is_refused_rather_than_counted_as_none(
+    api: Api,
+) -> None:
+    usage = [{"model": "gpt-4o", "raw": {"prompt_tokens": 10, "completion_tokens": 3}}]
+
+    refusal = await api.post("/executions/record", run(usage=usage))
+
+    assert_problem(refusal, 400, "invalid_usage", "prompt_tokens")
