@@ -121,6 +121,16 @@ def test_a_batch_of_frames_and_usage_keeps_its_order(open_: Recording) -> None:
     assert receipt.events[1].facts["price"] == {"input": "2", "output": "8", "source": "table"}
 
 
+def test_a_usage_that_says_nothing_but_in_its_own_words_is_refused(open_: Recording) -> None:
+    id_ = open_.running()
+    foreign = UsageReport(model="priced", raw={"input_tokens": 5})
+
+    with pytest.raises(InvalidUsage, match="missing"):
+        open_.do(c.Append(id_, [foreign]))
+
+    assert open_.ledger.last_version(id_) == 2
+
+
 def test_one_usage_that_cannot_be_true_refuses_the_whole_batch(open_: Recording) -> None:
     id_ = open_.running()
     impossible = UsageReport(model="priced", prompt_tokens=1, cached_tokens=2)

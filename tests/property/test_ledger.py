@@ -273,7 +273,9 @@ class LedgerLaws(RuleBasedStateMachine):
 pytestmark = pytest.mark.timeout(600)  # a broken law takes minutes to show its shortest breach
 
 TestLedgerLaws = LedgerLaws.TestCase
-TestLedgerLaws.settings = settings(stateful_step_count=20)
+TestLedgerLaws.settings = settings(
+    max_examples=max(10, settings().max_examples // 2), stateful_step_count=20
+)
 
 
 def test_every_command_there_is_is_tried() -> None:

@@ -360,6 +360,14 @@ def test_the_worker_confirms_a_cancellation(running: Execution) -> None:
     assert recorded(running) == [e.CancellationRequested, e.Cancelled]
 
 
+def test_a_confirmed_cancellation_keeps_the_reason_of_the_request(running: Execution) -> None:
+    running.cancel(STAMP, "too slow")
+
+    running.cancel(STAMP, None, confirm=True)
+
+    assert newest(running).reason == "too slow"
+
+
 def test_work_that_was_done_before_the_worker_heard_of_it_still_counts(running: Execution) -> None:
     running.cancel(STAMP, None)
 
