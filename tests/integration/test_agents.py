@@ -186,7 +186,7 @@ async def test_a_version_of_another_agent_cannot_be_put_in_force(api: Api, agent
 
 
 async def test_a_schema_that_is_none_is_refused(api: Api, agent: Json) -> None:
-    body = {"version": "1", "input_schema": {"type": "objekt"}}
+    body = {"version": "1", "input_schema": {"type": "thing"}}
 
     reply = await api.post(f"/agents/{agent['id']}/versions", body)
 

@@ -87,7 +87,7 @@ async def test_only_events_of_the_types_asked_for_are_shown(api: Api, running: s
     found = await events_of(api, path, type="content_streamed, created", limit=1)
 
     assert [event["sequence"] for event in found] == [1, 3]
-    assert_problem(await api.get(path, type="aproved"), 400, "invalid_query", "aproved")
+    assert_problem(await api.get(path, type="approval"), 400, "invalid_query", "approval")
 
 
 @pytest.mark.parametrize("query", [{"after": -1}, {"after": "x"}, {"page": 2}, {"limit": "x"}])
