@@ -24,7 +24,7 @@ def machine() -> dict[str, Any]:
         "sqlite": sqlite3.sqlite_version,
         "system": f"{platform.system()} {platform.machine()}",
         "date": datetime.now(UTC).date().isoformat(),
-        "load": [round(load, 1) for load in os.getloadavg()],
+        "load": round(os.getloadavg()[0], 1),
     }
 
 
@@ -43,9 +43,10 @@ def write(rows: Sequence[Row], facts: dict[str, Any]) -> None:
     """Put the table into the document, in the place of the one before."""
     before, _, rest = DOCUMENT.read_text("utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    said = "Measured {date} on {cores} cores, {system}, Python {python}, SQLite {sqlite}.".format(
-        **facts
-    )
+    said = (
+        "Measured {date} on {cores} cores, {system}, Python {python}, SQLite {sqlite}. Other work\n"
+        "on the machine: a load average of {load} when the bench began."
+    ).format(**facts)
     text = f"{before}{_BEGIN}\n\n{said}\n\n{table(rows)}\n\n{_END}{after}"
     DOCUMENT.write_text(text, "utf-8")
 
