@@ -60,7 +60,7 @@ class Ledger:
             raise
         self._writer = Writer(
             self._store,
-            LedgerMapper(None),  # type: ignore[arg-type] # ours needs no transcoder
+            LedgerMapper(),
             never_backwards(clock, last_at),
             policy or Policy(),
             self._announce,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import Mapper, StoredEvent
+from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
 from ledger import access, agent, claims, events, score_config
 from ledger.clock import TIME_LENGTH, parse_time
@@ -91,7 +91,10 @@ class Recorded(NamedTuple):
 
 
 class LedgerMapper(Mapper[str]):
-    """The library's seat for the conversion, with ours in it."""
+    """The library's seat for the conversion, with ours in it: no transcoder has a part in it."""
+
+    def __init__(self) -> None:
+        super().__init__(JSONTranscoder())
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
         """Write an event, whether a model or encoded already."""

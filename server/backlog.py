@@ -1,6 +1,7 @@
 """What an in-process worker finds at its start: work that waits, and what dead processes left."""
 
 from collections.abc import Collection
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -67,7 +68,7 @@ async def give_up_the_dead(
     """
     running = await unfinished(services, caller.workspace, agent_ids, [Status.RUNNING])
     for id_ in running:
-        facts = await services.read(lambda id_=id_: services.ledger.read_facts(id_))  # type: ignore[misc]
+        facts = await services.read(partial(services.ledger.read_facts, id_))
         seen = assignment_of(facts)
         if seen.mode == "execute" and seen.was_embedded and seen.worker != alive:
             await _lose(services, caller, id_)

@@ -22,7 +22,7 @@ AGENTS = (("agent-1", "Writer"), ("agent-2", "Critic"))
 MODELS = ("gpt-x", "claude-y", "llama\N{SNOWMAN}")
 ACTOR = Actor(type="user", id="key-1", auth="api_key")
 
-MAPPER = LedgerMapper(None)  # type: ignore[arg-type] # ours needs no transcoder
+MAPPER = LedgerMapper()
 
 
 class MemoryLog:

@@ -11,7 +11,7 @@ from ledger.mapper import LedgerMapper, Recorded
 from ledger.score_config import ScoreConfig
 from ledger.unit import Aggregate
 
-MAPPER = LedgerMapper(None)  # type: ignore[arg-type] # ours needs no transcoder
+MAPPER = LedgerMapper()
 
 Outcome = dict[str, Any]
 

@@ -9,7 +9,7 @@ from ledger.unit import Aggregates, Policy, Unit
 from tests.given import EXECUTION_ID, STAMP, recorded
 from tests.recording import recording
 
-MAPPER = LedgerMapper(None)  # type: ignore[arg-type] # ours needs no transcoder
+MAPPER = LedgerMapper()
 
 
 @pytest.fixture(name="ids")

@@ -33,7 +33,7 @@ from ledger.writer import Caller, Receipt
 from tests.property import ledger_strategies as draws
 from tests.recording import ACME, SECONDS, UMBRELLA, HandClock, Recording
 
-MAPPER = LedgerMapper(None)  # type: ignore[arg-type] # ours needs no transcoder
+MAPPER = LedgerMapper()
 POLICY = Policy({"priced": Price(input=Decimal("0.25"), output=Decimal(2), source="table")})
 REMARKS = {"execution.annotated.v1", "execution.scored.v1", "execution.score_removed.v1"}
 ON_EXISTING = {**draws.ON_EXECUTION, **draws.ON_AGENT, **draws.ON_CONFIG, **draws.ON_KEY}

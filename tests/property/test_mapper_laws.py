@@ -14,7 +14,7 @@ from ledger.mapper import EVENTS, LedgerMapper, Recorded
 from ledger.strict_json import InvalidJson, decode, decode_exact, decode_stored, encode, plain
 from tests.property.ledger_strategies import events, times, values
 
-MAPPER = LedgerMapper(None)  # type: ignore[arg-type] # ours needs no transcoder
+MAPPER = LedgerMapper()
 
 
 def facts_of(event: Event) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.golden import files
 from tests.golden.outcome import outcome_of
 from tests.golden.recordings import STORIES
 
-MAPPER = LedgerMapper(None)  # type: ignore[arg-type] # ours needs no transcoder
+MAPPER = LedgerMapper()
 EVENT_FILES = sorted(files.EVENTS.glob("*/*.ndjson"))
 HISTORY_FILES = sorted(files.HISTORIES.glob("*.ndjson"))
 

@@ -14,7 +14,7 @@ from ledger.strict_json import decode, encode
 from tests import given
 from tests.given import NOON, STAMP, newest
 
-MAPPER = LedgerMapper(None)  # type: ignore[arg-type] # ours needs no transcoder
+MAPPER = LedgerMapper()
 
 ENVELOPE: Mapping[str, Any] = {
     "at": "2026-01-31T12:00:00.000000Z",
