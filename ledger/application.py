@@ -10,9 +10,10 @@ from ledger.clock import Clock, never_backwards, parse_time, utc_now
 from ledger.commands import Command
 from ledger.file_lock import FileLock
 from ledger.mapper import LedgerMapper, Recorded
+from ledger.orders import Caller, Deliver, Receipt, Reply
 from ledger.sqlite import Durability, SQLiteStore, open_store
 from ledger.unit import Policy
-from ledger.writer import Batch, Caller, Deliver, Receipt, Reply, Writer, tell
+from ledger.writer import Batch, Writer, tell
 
 Listener = Callable[[Sequence[Recorded]], None]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 Clock = Callable[[], datetime]
 
@@ -13,8 +14,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@lru_cache(maxsize=256)
 def format_time(time: datetime) -> str:
-    """Write an aware time as RFC 3339 in UTC, for example 2026-01-31T23:59:59.000000Z."""
+    """Write an aware time as RFC 3339 in UTC, for example 2026-01-31T23:59:59.000000Z.
+
+    A batch of commands shares one time, so most calls are for the time of the call before.
+    """
     return time.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 

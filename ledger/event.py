@@ -1,15 +1,17 @@
 """What every stored event has in common: its envelope, its topic, its facts."""
 
-import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple, Protocol
+from uuid import UUID
 
 from eventsourcing.domain import CanInitAggregate, CanMutateAggregate
 from eventsourcing.utils import register_topic
 from pydantic import BaseModel, ConfigDict
 
 from ledger.clock import format_time
+from ledger.ids import random_hex
 from ledger.strict_json import encode
 
 SCHEMA = 1
@@ -56,17 +58,22 @@ class Envelope(NamedTuple):
         return before + self.id.encode() + after
 
 
+@lru_cache(maxsize=1024)
+def _encoded(actor: Actor) -> bytes:
+    """An actor as envelopes have it; most events are of few actors."""
+    return encode(actor)
+
+
 def _around_id(stamp: Stamp, trace_id: str | None) -> tuple[bytes, bytes]:
     """What stands before and after the event's id; the same for all events of a command."""
-    shared = {
-        "workspace": stamp.workspace,
-        "actor": stamp.actor,
-        "trace_id": trace_id,
-        "request": stamp.request,
-    }
-    rest = encode({name: value for name, value in shared.items() if value is not None})
     before = f'{{"at":"{format_time(stamp.at)}","schema":{SCHEMA},"id":"'
-    return before.encode(), b'",' + rest[1:] + b"\n"
+    parts = [b'","workspace":', encode(stamp.workspace), b',"actor":', _encoded(stamp.actor)]
+    if trace_id is not None:
+        parts += (b',"trace_id":', encode(trace_id))
+    if stamp.request is not None:
+        parts += (b',"request":', encode(stamp.request))
+    parts.append(b"}\n")
+    return before.encode(), b"".join(parts)
 
 
 class Event(BaseModel, CanMutateAggregate[str]):
@@ -112,6 +119,26 @@ class FirstEvent(Event, CanInitAggregate[str]):
     originator_topic: str
 
 
+class Storable(Protocol):
+    """What the store takes: an event's place, its topic, its bytes."""
+
+    @property
+    def topic(self) -> str:
+        """The stored name of the event's type."""
+
+    @property
+    def originator_id(self) -> UUID | str:
+        """The aggregate's id."""
+
+    @property
+    def originator_version(self) -> int:
+        """The event's place in the aggregate."""
+
+    @property
+    def state(self) -> bytes:
+        """Envelope and payload."""
+
+
 class EncodedEvent(NamedTuple):
     """An event in its stored form, made without a model.
 
@@ -134,7 +161,7 @@ def encode_events(
 ) -> list[EncodedEvent]:
     """Put topics and encoded payloads after `version`, under envelopes of one stamp."""
     before, after = _around_id(stamp, trace_id)
-    ids = secrets.token_hex(16 * len(payloads)).encode()
+    ids = random_hex(16 * len(payloads)).encode()
     return [
         EncodedEvent(
             topic,
@@ -151,4 +178,4 @@ def envelope_of(stamp: Stamp, trace_id: str | None = None) -> Envelope:
 
     Its id is what a writer knows its own event by after a lost acknowledgement.
     """
-    return Envelope(secrets.token_hex(16), stamp, trace_id)
+    return Envelope(random_hex(16), stamp, trace_id)

@@ -12,13 +12,13 @@ up in a closed list: a stored row never names code to import.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.domain import CanMutateAggregate, DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
 from ledger import access, agent, claims, events, score_config
 from ledger.clock import TIME_LENGTH, parse_time
 from ledger.errors import UnreadableEvent
-from ledger.event import SCHEMA, Actor, EncodedEvent, Envelope, Event, FirstEvent, Stamp
+from ledger.event import SCHEMA, Actor, EncodedEvent, Envelope, Event, FirstEvent, Stamp, Storable
 from ledger.strict_json import decode_exact, decode_stored
 
 AT: Final = slice(len('{"at":"'), len('{"at":"') + TIME_LENGTH)
@@ -96,13 +96,15 @@ class LedgerMapper(Mapper[str]):
     def __init__(self) -> None:
         super().__init__(JSONTranscoder())
 
+    def storable(self, event: CanMutateAggregate[str] | EncodedEvent) -> Storable:
+        """An event as the store takes it; one that is encoded already goes as it is."""
+        return event if isinstance(event, EncodedEvent) else self.to_stored_event(event)
+
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        """Write an event, whether a model or encoded already."""
-        id_, version = domain_event.originator_id, domain_event.originator_version
-        if isinstance(domain_event, EncodedEvent):
-            return StoredEvent(id_, version, domain_event.topic, domain_event.state)
+        """Write an event."""
         assert isinstance(domain_event, Event)
         state = domain_event.envelope.line() + domain_event.encoded()
+        id_, version = domain_event.originator_id, domain_event.originator_version
         return StoredEvent(id_, version, domain_event.TOPIC, state)
 
     def read(self, recorded: Recorded) -> Event:

@@ -14,7 +14,6 @@ from typing import Any, Literal
 from eventsourcing.persistence import (
     ConnectionPoolClosedError,
     PersistenceError,
-    StoredEvent,
 )
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
@@ -25,6 +24,7 @@ from eventsourcing.sqlite import (
 )
 
 from ledger.errors import LedgerClosed, StoreFailed
+from ledger.event import Storable
 from ledger.events import FRAME_TOPICS
 from ledger.mapper import Recorded
 
@@ -95,7 +95,7 @@ class SQLiteStore(SQLiteApplicationRecorder):
             f"(originator_id, originator_version) WHERE {_NOT_A_FRAME}",
         ]
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
+    def insert_events(self, stored_events: Sequence[Storable], **_: Any) -> Sequence[int]:
         """Insert all or nothing; returns the positions.
 
         The lock is taken at once (BEGIN IMMEDIATE): a transaction that reads first and writes
@@ -112,7 +112,7 @@ class SQLiteStore(SQLiteApplicationRecorder):
             return positions or []
 
     def _insert_events(
-        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any
+        self, c: SQLiteCursor, stored_events: Sequence[Storable], **_: Any
     ) -> Sequence[int] | None:
         """Insert many rows by each statement, within a transaction that has the lock.
 

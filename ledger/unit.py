@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
-from eventsourcing.persistence import StoredEvent
-
 from ledger.access import ApiKey
 from ledger.agent import Agent
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.errors import NotFound, VersionMismatch
-from ledger.event import Stamp
+from ledger.event import Stamp, Storable
 from ledger.events import Price
 from ledger.execution import Execution
 from ledger.ids import new_id
@@ -155,11 +153,11 @@ class Unit:
         """What the command touched, as it would be."""
         return self._forks
 
-    def collect(self, mapper: LedgerMapper) -> list[StoredEvent]:
+    def collect(self, mapper: LedgerMapper) -> list[Storable]:
         """What is to be recorded, in stored form; empties what was pending."""
-        events: list[StoredEvent] = []
+        events: list[Storable] = []
         for fork in self._forks.values():
-            events.extend(map(mapper.to_stored_event, fork.pending_events))
+            events.extend(map(mapper.storable, fork.pending_events))
             fork.pending_events.clear()
         return events
 

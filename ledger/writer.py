@@ -8,21 +8,19 @@ commit fails nothing was recorded, and every command of the batch is told so.
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import InvalidStateError
-from contextlib import suppress
 from datetime import datetime
 from time import perf_counter
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
-from eventsourcing.persistence import StoredEvent
 
 from ledger.claims import IdempotencyKey
 from ledger.clock import Clock
 from ledger.commands import Command
 from ledger.errors import KeyReused, LedgerClosed, LedgerError, QueueFull, StoreFailed
-from ledger.event import Actor, Stamp
+from ledger.event import Stamp, Storable
 from ledger.mapper import LedgerMapper, Recorded
+from ledger.orders import Answer, Caller, Deliver, Order, Receipt, Reply, deliver_directly
 from ledger.sqlite import SQLiteStore
 from ledger.unit import Aggregate, Aggregates, Policy, Unit
 
@@ -33,65 +31,6 @@ MOST_BYTES_WAITING = 256 * 1024 * 1024
 
 log = structlog.get_logger()
 N = TypeVar("N")
-
-
-class Caller(NamedTuple):
-    """On whose behalf a command is given, and what they said about it.
-
-    Attributes:
-        workspace: in which the command works; nothing outside exists for it.
-        actor: from the credentials.
-        request: the id of the request, for the envelope.
-        key: an idempotency key; the same key with the same digest gets the first answer again.
-        digest: of the request that carried the key.
-        expected_version: refuse unless the target is at this version (If-Match).
-    """
-
-    workspace: str
-    actor: Actor
-    request: str | None = None
-    key: str | None = None
-    digest: str = ""
-    expected_version: int | None = None
-
-
-class Receipt(NamedTuple):
-    """What a caller is told: it is recorded.
-
-    Attributes:
-        id: of the aggregate the command was about.
-        version: of that aggregate after the command.
-        subject: the id of what the command made beside it: an approval, a version, a score.
-        position: of the last event recorded for it; 0 when it recorded none.
-        repeated: whether this is the answer to an earlier request with the same key.
-        events: what was recorded for it.
-    """
-
-    id: str
-    version: int
-    subject: str | None = None
-    position: int = 0
-    repeated: bool = False
-    events: Sequence[Recorded] = ()
-
-
-class Reply(Protocol):
-    """Where the answer goes: a future of threads, or one of asyncio."""
-
-    def set_result(self, result: Receipt, /) -> None:
-        """It is recorded."""
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """It was refused, or failed; nothing of it is recorded."""
-
-
-class Order(NamedTuple):
-    """A command on its way through the writer."""
-
-    command: Command
-    caller: Caller
-    size: int
-    reply: Reply
 
 
 class Batch(NamedTuple):
@@ -108,25 +47,6 @@ class Batch(NamedTuple):
     seconds: float
 
 
-Answer = tuple[Reply, Receipt | Exception]
-Deliver = Callable[[Sequence[Answer]], None]
-
-
-def deliver_directly(answers: Sequence[Answer]) -> None:
-    """Settle on the writer's own thread; for callers that block on a future of threads."""
-    for reply, answer in answers:
-        settle(reply, answer)
-
-
-def settle(reply: Reply, answer: Receipt | Exception) -> None:
-    """Give one answer; nobody need be waiting for it any more."""
-    with suppress(InvalidStateError):
-        if isinstance(answer, Exception):
-            reply.set_exception(answer)
-        else:
-            reply.set_result(answer)
-
-
 def tell(listener: Callable[[N], object], news: N) -> None:
     """Tell a listener what was committed; one that fails must not stop the writer."""
     try:
@@ -138,7 +58,7 @@ def tell(listener: Callable[[N], object], news: N) -> None:
 class _Pending(NamedTuple):
     order: Order
     receipt: Receipt
-    events: list[StoredEvent]
+    events: list[Storable]
 
 
 class Writer:
@@ -282,7 +202,7 @@ class Writer:
         return Receipt(key.used.aggregate_id, key.used.version, key.used.subject, repeated=True)
 
 
-def _recorded(events: Sequence[StoredEvent], positions: Sequence[int]) -> list[Recorded]:
+def _recorded(events: Sequence[Storable], positions: Sequence[int]) -> list[Recorded]:
     return [
         Recorded(position, str(e.originator_id), e.originator_version, e.topic, e.state)
         for e, position in zip(events, positions, strict=True)
@@ -296,5 +216,6 @@ def _receipts(accepted: Sequence[_Pending], recorded: Sequence[Recorded]) -> lis
         own = recorded[start : start + len(events)]
         start += len(events)
         position = own[-1].position if own else 0
-        answers.append((order.reply, receipt._replace(position=position, events=own)))
+        told = Receipt(*receipt[:3], position, receipt.repeated, own)
+        answers.append((order.reply, told))
     return answers

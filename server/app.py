@@ -8,7 +8,8 @@ import structlog
 from aiohttp import web
 
 from server.agents import AgentSet
-from server.api.catalog import ROUTES
+from server.api.catalog import BUSIEST_FIRST
+from server.collector import calm_collector
 from server.errors import problems
 from server.expiry import expire_approvals
 from server.observe import observe
@@ -25,18 +26,20 @@ def build_app(
 ) -> web.Application:
     """The whole server as an aiohttp application; it opens its files when it starts."""
     app = web.Application(middlewares=[observe, problems], client_max_size=settings.max_body_bytes)
-    for route in ROUTES:
+    for route in BUSIEST_FIRST:
         app.router.add_route(route.method, route.path, route.serve)
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with services_of(settings) as services:
             app[SERVICES] = services
             expiry = asyncio.create_task(expire_approvals(services))
+            letting_go = asyncio.create_task(services.outflows.let_go())
             embedded = Worker(services, agents or AgentSet())
             if worker:
                 await embedded.start()
             yield
             expiry.cancel()
+            letting_go.cancel()
             await embedded.stop(settings.shutdown_seconds)
 
     async def end_streams(app: web.Application) -> None:
@@ -71,6 +74,7 @@ async def serve(
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
+        calm_collector()
         on_ready(_url_of(runner))
         await stop.wait()
         log.info("stopping")

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -76,6 +77,8 @@ NOBODY: Final = Principal(
 )
 """Who asks a public route."""
 
+_ANYBODY_HERE: Final = Actor(type="user", id="loopback", auth="loopback")
+
 
 def new_secret() -> str:
     """Make the text of a key: shown once, then known by its digest only."""
@@ -129,9 +132,8 @@ class Keyring:
             raise InvalidRequest(message)
         if self.is_empty:
             _require_loopback(request)
-            actor = Actor(type="user", id="loopback", auth="loopback")
             workspace = wanted or DEFAULT_WORKSPACE
-            return Principal(actor, workspace, Permission.ADMINISTER, everywhere=True)
+            return Principal(_ANYBODY_HERE, workspace, Permission.ADMINISTER, everywhere=True)
         key = self._find(_secret_of(request))
         actor = Actor(type=_actor_type(key), id=key.id, auth="api_key", name=key.name)
         everywhere = key.workspace == ANY_WORKSPACE
@@ -155,12 +157,23 @@ def _require_loopback(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     hosts = [request.host, URL(origin).authority] if origin else [request.host]
     for host in hosts:
-        name = host.rpartition(":")[0] if host.count(":") == 1 else host.split("]")[0].strip("[")
-        if not is_loopback(name or host):
+        if not _names_loopback(host):
             message = (
                 f"without API keys only this machine is served, not {host!r}; make a key first"
             )
             raise Forbidden(message)
+
+
+@lru_cache(maxsize=256)
+def _names_loopback(authority: str) -> bool:
+    """The same for a host with a port."""
+    only_port = authority.count(":") == 1
+    name = (
+        authority.rpartition(":")[0]
+        if only_port
+        else authority.split("]", maxsplit=1)[0].strip("[")
+    )
+    return is_loopback(name or authority)
 
 
 def is_loopback(host: str) -> bool:

@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from ledger.commands import LoseWorker
 from ledger.errors import IllegalTransition
+from ledger.orders import Caller
 from ledger.status import Status
-from ledger.writer import Caller
 from projections import executions
 from projections.filters import parse_filters
 from server.assignment import assignment_of

@@ -9,7 +9,7 @@ from ledger.clock import utc_now
 from ledger.commands import ExpireApproval
 from ledger.errors import LedgerError
 from ledger.event import Actor
-from ledger.writer import Caller
+from ledger.orders import Caller
 from projections.approvals import due_approvals
 from projections.times import micros
 from server.services import Services

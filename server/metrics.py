@@ -34,12 +34,21 @@ class Metrics:
             ["method", "route", "status"],
             registry=self.registry,
         )
+        self._meters: dict[tuple[str, str, str], Histogram] = {}
 
     def committed(self, batch: Batch) -> None:
         """Count a commit; called on the writer's thread."""
         self.events.inc(batch.events)
         self.commands.observe(batch.commands)
         self.commits.observe(batch.seconds)
+
+    def answered(self, method: str, route: str, status: str, seconds: float) -> None:
+        """Count a request; called on the event loop."""
+        key = method, route, status
+        meter = self._meters.get(key)
+        if meter is None:
+            meter = self._meters[key] = self.requests.labels(*key)
+        meter.observe(seconds)
 
     def watch(self, name: str, help_: str, read: Callable[[], float]) -> None:
         """Show a value that is read when somebody looks."""

@@ -1,13 +1,13 @@
 """The outermost layer: every request gets an id, is measured, and is logged when it fails."""
 
 import re
-import secrets
 from http import HTTPStatus
 from time import perf_counter
 
 import structlog
 from aiohttp import web
 
+from ledger.ids import random_hex
 from server.errors import Handler
 from server.route import REQUEST_ID
 from server.services import BEHIND, SERVICES
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Name the request, time it, count it under its route."""
     given = request.headers.get("X-Request-Id", "")
-    request[REQUEST_ID] = given if _ID.match(given) else secrets.token_hex(8)
+    request[REQUEST_ID] = given if _ID.match(given) else random_hex(8)
     BEHIND.set(0)
     began = perf_counter()
     status = 0
@@ -37,8 +37,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         seconds = perf_counter() - began
         resource = request.match_info.route.resource
         route = "unknown" if resource is None else resource.canonical
-        meter = request.app[SERVICES].metrics.requests
-        meter.labels(request.method, route, str(status or "left")).observe(seconds)
+        metrics = request.app[SERVICES].metrics
+        metrics.answered(request.method, route, str(status or "left"), seconds)
         level = log.error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.debug
         level(
             "request",

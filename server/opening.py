@@ -17,6 +17,7 @@ from server.auth import Key, Keyring, is_loopback
 from server.limits import Limiter
 from server.live import Hub
 from server.metrics import Metrics
+from server.outflow import Outflows
 from server.replays import Replays
 from server.services import Services, deliver_on
 from server.settings import InvalidSettings, Settings
@@ -58,6 +59,7 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
             readers=readers,
             limiter=limiter,
             replays=Replays(ledger),
+            outflows=Outflows(),
         )
         _watch(services)
         yield services

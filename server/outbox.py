@@ -13,7 +13,7 @@ from ledger.commands import Append, Command
 from ledger.errors import QueueFull, StoreFailed
 from ledger.execution import EncodedFrame
 from ledger.frames import Step
-from ledger.writer import Caller, Receipt
+from ledger.orders import Caller, Receipt
 from server.services import Services
 
 MOST_STEPS: Final = 100

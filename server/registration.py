@@ -10,7 +10,7 @@ from ledger.commands import AddVersion, RegisterAgent
 from ledger.errors import NameTaken
 from ledger.event import Actor
 from ledger.mapper import Recorded
-from ledger.writer import Caller
+from ledger.orders import Caller
 from server.agents import AgentDefinition, AgentSet
 from server.auth import DEFAULT_WORKSPACE
 from server.services import Services

@@ -13,8 +13,8 @@ from ledger.errors import NotFound
 from ledger.execution import Execution
 from ledger.ids import trace_id_of
 from ledger.mapper import Recorded
+from ledger.orders import Caller
 from ledger.strict_json import InvalidJson, decode, encode
-from ledger.writer import Caller
 from projections.errors import InvalidQuery
 from server.auth import NOBODY, Permission, Principal
 from server.errors import InvalidRequest, PayloadTooLarge

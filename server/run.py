@@ -1,7 +1,6 @@
 """What an agent is given: its input, and the ways to say what it does."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -12,6 +11,7 @@ from ledger.commands import RequestApproval
 from ledger.digest import digest_of
 from ledger.execution import EncodedFrame
 from ledger.frames import UsageReport
+from ledger.ids import random_hex
 from ledger.mapper import Recorded
 from ledger.pricing import checked_usage
 from ledger.strict_json import decode, encode
@@ -84,7 +84,7 @@ class Run:
 
         An exception inside is recorded as the tool's error, and goes on to the agent.
         """
-        tool = Tool(f"call_{secrets.token_hex(8)}")
+        tool = Tool(f"call_{random_hex(8)}")
         await self._stream(e.ToolStarted, id=tool.id, name=name, input=input)
         try:
             yield tool

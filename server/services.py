@@ -12,13 +12,14 @@ from sqlalchemy import Connection
 from ledger.application import Ledger
 from ledger.commands import Command
 from ledger.errors import NotFound, Unavailable
-from ledger.writer import Answer, Caller, Receipt, settle
+from ledger.orders import Answer, Caller, Receipt, settle
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
 from server.auth import Keyring
 from server.limits import Limiter
 from server.live import Hub
 from server.metrics import Metrics
+from server.outflow import Outflows
 from server.replays import Replays
 from server.settings import Settings
 
@@ -52,6 +53,7 @@ class Services(NamedTuple):
         readers: the threads on which the databases are read.
         limiter: how much one key may ask for.
         replays: pages of frames from the store.
+        outflows: the streams on their way to their readers.
     """
 
     settings: Settings
@@ -64,6 +66,7 @@ class Services(NamedTuple):
     readers: ThreadPoolExecutor
     limiter: Limiter
     replays: Replays
+    outflows: Outflows
 
     async def record(self, command: Command, caller: Caller, size: int = 0) -> Receipt:
         """Give a command and wait until it is durable. Raises what it is refused with."""

@@ -15,7 +15,7 @@ from ledger.clock import utc_now
 from ledger.event import Actor
 from ledger.ids import new_id
 from ledger.mapper import Recorded
-from ledger.writer import Caller
+from ledger.orders import Caller
 from server.agents import AgentDefinition, AgentSet
 from server.assignment import EMBEDDED, Assignment, assignment_of
 from server.attempt import Attempt, Interruption, Slot

@@ -12,8 +12,9 @@ from ledger.application import Ledger
 from ledger.clock import Clock
 from ledger.commands import Command, CreateExecution, Start
 from ledger.mapper import Recorded
+from ledger.orders import Caller, Receipt
 from ledger.unit import Policy
-from ledger.writer import Batch, Caller, Receipt
+from ledger.writer import Batch
 from tests.given import ACTOR, NOON
 
 ACME = Caller("acme", ACTOR)

@@ -56,7 +56,7 @@ class History:
     def save(self, aggregate: Execution | AgentName) -> None:
         """Record what is pending."""
         for event in aggregate.pending_events:
-            stored = MAPPER.to_stored_event(event)
+            stored = MAPPER.storable(event)
             self.log.append(
                 Recorded(
                     len(self.log) + 1,

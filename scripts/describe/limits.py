@@ -13,8 +13,8 @@ from scripts.describe.markdown import code, table
 from server.api.executions import _MOST_IN_TREE
 from server.api.history import _MOST
 from server.api.recording import _MOST_LINES
-from server.api.streams import _WRITE_SECONDS
 from server.outbox import MOST_SECONDS, MOST_STEPS
+from server.outflow import STUCK_SECONDS
 from server.route import _LONGEST_KEY
 from server.settings import Settings
 
@@ -88,7 +88,7 @@ def _of_streams() -> list[tuple[str, str, str]]:
             f"{_setting('heartbeat_seconds')} s ({code('LEDGER_HEARTBEAT_SECONDS')})",
             "a comment line is sent",
         ),
-        ("a reader that takes nothing", f"{_WRITE_SECONDS} s", "the connection is closed"),
+        ("a reader that takes nothing", f"{STUCK_SECONDS:g} s", "the connection is closed"),
         (
             "frames of an in-process agent",
             f"{MOST_STEPS} together, or {MOST_SECONDS * 1000:g} ms",

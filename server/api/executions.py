@@ -7,7 +7,7 @@ from typing import Any
 from ledger import commands as c
 from ledger.errors import NotFound
 from ledger.events import ApprovalRequested
-from ledger.writer import Receipt
+from ledger.orders import Receipt
 from projections import approvals, executions
 from projections.filters import parse_filters
 from server.api import recording

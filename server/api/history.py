@@ -12,6 +12,7 @@ from projections.errors import InvalidQuery
 from server.api.streams import cursor_of, send
 from server.auth import Permission
 from server.frames import HEARTBEAT
+from server.outflow import WAIT
 from server.route import Answer, Call, Route, page
 from server.schemas import executions as s
 from server.services import Services
@@ -113,10 +114,12 @@ async def _feed(
     with services.hub.join_everything() as everything:
         everything.last = max(everything.last, services.ledger.position)
         beat = clock() + every  # however much is recorded that this reader does not want
+        yield WAIT
         while not services.hub.closing:
             text, last = await services.read(partial(_feed_page, services, after, wanted))
             if text or clock() >= beat:
                 yield text or HEARTBEAT
+                yield WAIT
                 beat = clock() + every
             if last > after:
                 after = last

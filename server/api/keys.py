@@ -6,7 +6,7 @@ from typing import Any
 from ledger.access import ANY_WORKSPACE, Role
 from ledger.commands import CreateKey, RevokeKey
 from ledger.errors import Refused
-from ledger.writer import Caller
+from ledger.orders import Caller
 from projections import keys
 from server.auth import Permission, digest_of_secret, new_secret
 from server.errors import Forbidden

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from ledger import commands as c
 from ledger.errors import LedgerError
 from ledger.frames import FRAMES, Step, UsageReport, steps_of
+from ledger.orders import Caller, Receipt
 from ledger.strict_json import encode
-from ledger.writer import Caller, Receipt
 from server.auth import Permission
 from server.errors import InvalidRequest, RequestError
 from server.route import (

@@ -14,13 +14,12 @@ from ledger.errors import NotFound
 from ledger.mapper import Recorded
 from server.errors import InvalidRequest, RequestError
 from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of
+from server.outflow import WAIT
 from server.replays import EVENTS_PER_PAGE, FIRST_EVENTS
 from server.route import Answer, Call, Query, Route, to_sequence
 from server.services import Services
 
-_WRITE_SECONDS = 60
 _PACED_AT_ONCE = 500
-_MOST_WRITTEN = 64 * 1024
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store, no-transform",
@@ -118,38 +117,43 @@ async def _once(frame: bytes) -> AsyncIterator[bytes]:
 async def _recorded(services: Services, id_: str, after: int, until: int) -> AsyncIterator[bytes]:
     most = FIRST_EVENTS
     while after < until:
-        chunk = await _read(services, id_, after, until, most)
-        yield chunk.bytes
-        if chunk.ended or chunk.last == after:
+        page = services.replays.kept(id_, after, until)
+        if page is None:
+            yield WAIT
+            page = await _read(services, id_, after, until, most)
+        yield page.bytes
+        if page.ended or page.last == after:
             return
-        after, most = chunk.last, EVENTS_PER_PAGE
+        after, most = page.last, EVENTS_PER_PAGE
 
 
 async def _follow(services: Services, id_: str, after: int) -> AsyncIterator[bytes]:
     """Everything after a sequence: from the store while behind, then as it is announced."""
     with services.hub.join(id_) as channel:
+        yield WAIT
         end = await _end_of(services, id_)
         if end is not None and after >= end.version:
             return
         while not services.hub.closing:
-            chunk = channel.after(after) or await _read(services, id_, after, None)
-            if chunk.bytes:
-                yield chunk.bytes
-            if chunk.ended:
+            page = channel.after(after) or services.replays.kept(id_, after, None)
+            if page is None:
+                yield WAIT
+                page = await _read(services, id_, after, None)
+            yield page.bytes
+            if page.ended:
                 return
-            if chunk.last > after:
-                after = chunk.last
-            elif not await channel.went_on(after, services.settings.heartbeat_seconds):
+            if page.last > after:
+                after = page.last
+                continue
+            yield WAIT
+            if not await channel.went_on(after, services.settings.heartbeat_seconds):
                 yield HEARTBEAT
 
 
 async def _read(
     services: Services, id_: str, after: int, until: int | None, most: int = EVENTS_PER_PAGE
 ) -> Frames:
-    """A page of frames: one that was read lately, or from the store on a reader thread."""
-    kept = services.replays.kept(id_, after, until)
-    if kept is not None:
-        return kept
+    """A page of frames, from the store on a reader thread."""
     return await services.read(lambda: services.replays.read(id_, after, until, most))
 
 
@@ -160,6 +164,7 @@ async def _paced(
     clock = asyncio.get_running_loop().time
     began, first_at = clock(), None
     while after < until:
+        yield WAIT
         events = await services.read(
             partial(services.ledger.read_execution, id_, after, _PACED_AT_ONCE, until)
         )
@@ -170,6 +175,7 @@ async def _paced(
             first_at = first_at or at
             due = began + _seconds(first_at, at) / speed
             while (left := due - clock()) > 0 and not services.hub.closing:
+                yield WAIT
                 await services.hub.rest(min(left, services.settings.heartbeat_seconds))
                 if due - clock() > 0:
                     yield HEARTBEAT
@@ -183,21 +189,33 @@ def _seconds(first: datetime, then: datetime) -> float:
     return (then - first).total_seconds()
 
 
+class _Streamed(web.StreamResponse):
+    """A response whose head goes out in one write with its first bytes."""
+
+    _send_headers_immediately = False  # as the library does for answers that are whole
+
+
 async def send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
-    """Send chunks as they come. A reader that leaves, or takes nothing for a minute, is let go."""
-    response = web.StreamResponse(status=HTTPStatus.OK, headers=_HEADERS)
+    """Send chunks as they come, all that are at hand together; then close.
+
+    A reader that leaves, or takes nothing for a minute, is let go. So is one whose key was revoked,
+    before anything more is sent.
+    """
+    response = _Streamed(status=HTTPStatus.OK, headers=_HEADERS)
     try:
         await response.prepare(call.request)
-        await response.write(PREAMBLE)
-        async for chunk in chunks:
+        with call.services.outflows.open(call.request, response) as outflow:
+            outflow.add(PREAMBLE)
+            async for chunk in chunks:
+                outflow.add(chunk)
+                if outflow.is_full or not chunk:
+                    if not _may_go_on(call):
+                        break
+                    await outflow.flush()
             if not _may_go_on(call):
-                break
-            view = memoryview(chunk)
-            for start in range(0, len(view), _MOST_WRITTEN):
-                async with asyncio.timeout(_WRITE_SECONDS):
-                    await response.write(view[start : start + _MOST_WRITTEN])
-        await response.write_eof()
-    except (ConnectionResetError, TimeoutError):
+                outflow.drop()
+            await outflow.end()
+    except ConnectionResetError:
         if call.request.transport is not None:
             call.request.transport.abort()
     return response

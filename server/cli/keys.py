@@ -8,7 +8,7 @@ import typer
 from ledger.access import ANY_WORKSPACE, Role
 from ledger.commands import CreateKey
 from ledger.event import Actor
-from ledger.writer import Caller
+from ledger.orders import Caller
 from projections.keys import active_keys
 from server.auth import DEFAULT_WORKSPACE, digest_of_secret, new_secret
 from server.cli.failures import USAGE, CommandFailed

@@ -1,6 +1,5 @@
 """Frames in batches of a hundred over HTTP, against raw SQLite, a hundred rows a transaction."""
 
-import asyncio
 import sqlite3
 from pathlib import Path
 from time import perf_counter
@@ -42,7 +41,7 @@ def measure(plan: Plan) -> list[Row]:
 
 def _append(server: Server, plan: Plan, ids: list[str]) -> float:
     requests = appends(ids, _BATCH)
-    load = asyncio.run(ask_for(server.port, plan.seconds, _CLIENTS, lambda: next(requests)))
+    load = ask_for(server.port, plan.seconds, _CLIENTS, lambda: next(requests))
     server.settle()
     return load.per_second * _BATCH
 

@@ -1,12 +1,15 @@
 """A load generator that costs little, so that what is measured is the server.
 
-Raw asyncio protocols: requests are bytes made beforehand, answers are only as far understood as it
-takes to know where they end and that they are a success.
+Bare sockets and raw asyncio protocols: requests are bytes made beforehand, answers are only as far
+understood as it takes to know where they end and that they are a success.
 """
 
 import asyncio
+import re
+import selectors
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from time import perf_counter
 from typing import NamedTuple, cast
 
@@ -15,7 +18,9 @@ from tests.bench.result import percentile
 HOST = "127.0.0.1"
 WARM_UP_SECONDS = 0.3
 _SUCCESS = b"HTTP/1.1 2"
-_LENGTH = b"content-length: "
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
+_RECEIVED_AT_ONCE = 256 * 1024
+_PATIENCE_SECONDS = 30
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -45,42 +50,31 @@ class Load(NamedTuple):
         return 1000 * percentile(self.latencies, percent)
 
 
-class Asker(asyncio.Protocol):
-    """A connection that asks again as soon as it was answered."""
+class Asker:
+    """A connection that asks again as soon as it was answered; on bare sockets, since the machine's
+    few processors should be the server's."""
 
-    def __init__(self, next_request: Callable[[], bytes], latencies: list[float]) -> None:
+    def __init__(self, port: int, next_request: Callable[[], bytes]) -> None:
+        self.socket = socket.create_connection((HOST, port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._next_request = next_request
-        self._latencies = latencies
         self._buffer = b""
         self._asked = 0.0
-        self._transport: asyncio.Transport
-        self.stopping = False
-        self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._ask()
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer = self._buffer + data if self._buffer else data
-        if not is_whole(self._buffer):
-            return
-        self._latencies.append(perf_counter() - self._asked)
-        self._buffer = b""
-        if self.stopping:
-            self._transport.close()
-        else:
-            self._ask()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.stopping:
-            self.stopped.set_result(None)
-        else:
-            self.stopped.set_exception(exc or BadAnswer("the server closed the connection"))
-
-    def _ask(self) -> None:
+    def ask(self) -> None:
         self._asked = perf_counter()
-        self._transport.write(self._next_request())
+        self.socket.sendall(self._next_request())
+
+    def take(self) -> float | None:
+        """Take in what has arrived; how long the answer took, once it is whole."""
+        received = self.socket.recv(_RECEIVED_AT_ONCE)
+        if not received:
+            raise BadAnswer("the server closed the connection")
+        self._buffer = self._buffer + received if self._buffer else received
+        if not is_whole(self._buffer):
+            return None
+        self._buffer = b""
+        return perf_counter() - self._asked
 
 
 def is_whole(answer: bytes) -> bool:
@@ -88,33 +82,46 @@ def is_whole(answer: bytes) -> bool:
     end = answer.find(b"\r\n\r\n")
     if end < 0:
         return False
-    if not answer.startswith(_SUCCESS):
+    length = _LENGTH.search(answer, 0, end + 2)
+    if length is None or not answer.startswith(_SUCCESS):
         raise BadAnswer(answer[:2000].decode(errors="replace"))
-    head = answer[:end].lower()
-    start = head.index(_LENGTH) + len(_LENGTH)
-    stop = head.find(b"\r\n", start)
-    return len(answer) >= end + 4 + int(head[start : stop if stop > 0 else None])
+    return len(answer) >= end + 4 + int(length[1])
 
 
-async def ask_for(
-    port: int, seconds: float, askers: int, next_request: Callable[[], bytes]
-) -> Load:
+def ask_for(port: int, seconds: float, askers: int, next_request: Callable[[], bytes]) -> Load:
     """Let so many connections ask for a while, and measure after a warm-up."""
-    latencies: list[float] = []
-    loop = asyncio.get_running_loop()
-    made = [
-        (await loop.create_connection(lambda: Asker(next_request, latencies), HOST, port))[1]
-        for _ in range(askers)
-    ]
-    await asyncio.sleep(WARM_UP_SECONDS)
-    latencies.clear()
-    began = perf_counter()
-    await asyncio.sleep(seconds)
-    load = Load(perf_counter() - began, latencies.copy())
-    for asker in made:
-        asker.stopping = True
-    await asyncio.gather(*(asker.stopped for asker in made))
+    with ExitStack() as stack, selectors.DefaultSelector() as selector:
+        made = [Asker(port, next_request) for _ in range(askers)]
+        for asker in made:
+            stack.enter_context(asker.socket)
+            selector.register(asker.socket, selectors.EVENT_READ, asker)
+            asker.ask()
+        _answered(selector, WARM_UP_SECONDS)
+        began = perf_counter()
+        latencies = _answered(selector, seconds)
+        load = Load(perf_counter() - began, latencies)
+        _let_end(selector, askers)
     return load
+
+
+def _answered(selector: selectors.BaseSelector, seconds: float) -> list[float]:
+    """The latencies of all that is answered for so long; each asker asks again at once."""
+    latencies: list[float] = []
+    end = perf_counter() + seconds
+    while perf_counter() < end:
+        for key, _ in selector.select(1):
+            latency = key.data.take()
+            if latency is not None:
+                latencies.append(latency)
+                key.data.ask()
+    return latencies
+
+
+def _let_end(selector: selectors.BaseSelector, waiting: int) -> None:
+    """Take the answers to what was asked last."""
+    while waiting:
+        for key, _ in selector.select(_PATIENCE_SECONDS):
+            waiting -= key.data.take() is not None
 
 
 class Single(asyncio.Protocol):

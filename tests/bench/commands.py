@@ -1,7 +1,5 @@
 """Durable commands of one event over HTTP, against the same server without a store."""
 
-import asyncio
-
 from tests.bench.client import Load, ask_for
 from tests.bench.plan import Plan, note
 from tests.bench.process import Server, serving
@@ -36,7 +34,7 @@ def measure(plan: Plan) -> list[Row]:
 
 def _ask(server: Server, plan: Plan, clients: int, ids: list[str]) -> Load:
     requests = appends(ids, 1)
-    load = asyncio.run(ask_for(server.port, plan.seconds, clients, lambda: next(requests)))
+    load = ask_for(server.port, plan.seconds, clients, lambda: next(requests))
     server.settle()
     return load
 

@@ -7,7 +7,7 @@ from ledger import commands as c
 from ledger.application import Ledger
 from ledger.event import Actor
 from ledger.frames import FRAMES, Step, steps_of
-from ledger.writer import Caller
+from ledger.orders import Caller
 
 WORKSPACE = "default"
 AGENTS = [f"agent {number:02d}" for number in range(20)]

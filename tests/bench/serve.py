@@ -18,8 +18,9 @@ from aiohttp import web
 
 from ledger.application import Ledger
 from ledger.commands import Append, Command
-from ledger.writer import Caller, Receipt, Reply
+from ledger.orders import Caller, Receipt, Reply
 from server.app import build_app, serve
+from server.collector import calm_collector
 from server.logs import configure_logs
 from server.services import SERVICES
 from server.settings import Settings, read_settings
@@ -76,6 +77,7 @@ async def run(app: web.Application) -> None:
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
+    calm_collector()
     say(f"http://127.0.0.1:{runner.addresses[0][1]}")
     await stop.wait()
     await runner.cleanup()

@@ -12,9 +12,9 @@ from ledger.access import Role
 from ledger.events import Price
 from ledger.frames import FRAMES, steps_of
 from ledger.mapper import Recorded
+from ledger.orders import Receipt
 from ledger.strict_json import decode
 from ledger.unit import Policy
-from ledger.writer import Receipt
 from tests.given import NOON
 from tests.recording import HandClock, Recording, recording
 

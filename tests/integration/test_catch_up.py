@@ -14,7 +14,7 @@ from ledger import commands as c
 from ledger.application import Ledger
 from ledger.event import Actor
 from ledger.mapper import Recorded
-from ledger.writer import Caller
+from ledger.orders import Caller
 from projections import executions
 from projections.catch_up import CatchUp
 from projections.dialect import views_url

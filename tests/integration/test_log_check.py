@@ -6,7 +6,7 @@ import pytest
 from ledger import commands as c
 from ledger.application import Ledger
 from ledger.event import Actor
-from ledger.writer import Caller
+from ledger.orders import Caller
 from server.log_check import check_log
 
 ADA = Caller("default", Actor(type="user", id="ada", auth="api_key"))

@@ -16,7 +16,7 @@ from ledger.digest import digest_of
 from ledger.errors import StoreFailed
 from ledger.event import Actor
 from ledger.mapper import Recorded
-from ledger.writer import Caller, Receipt
+from ledger.orders import Caller, Receipt
 from server import attempt
 from server.agents import AgentSet
 from server.frames import frames_of

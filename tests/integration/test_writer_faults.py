@@ -8,7 +8,7 @@ import pytest
 from ledger.commands import Annotate, Start
 from ledger.errors import IllegalTransition, StoreFailed
 from ledger.mapper import Recorded
-from ledger.writer import Answer
+from ledger.orders import Answer
 from tests.recording import SECONDS, Recording, created, recording, topics
 
 

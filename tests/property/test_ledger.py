@@ -26,10 +26,10 @@ from ledger.errors import KeyReused, LedgerError, VersionMismatch
 from ledger.event import Event
 from ledger.events import Price
 from ledger.mapper import LedgerMapper, Recorded
+from ledger.orders import Caller, Receipt
 from ledger.status import Status
 from ledger.strict_json import encode
 from ledger.unit import Aggregates, Policy
-from ledger.writer import Caller, Receipt
 from tests.property import ledger_strategies as draws
 from tests.recording import ACME, SECONDS, UMBRELLA, HandClock, Recording
 

@@ -1,0 +1,119 @@
+"""What goes out on streams: gathered into large writes, and never kept for a reader who is stuck.
+
+A write costs about the same whether it is of a hundred bytes or of sixty thousand, so what is at
+hand goes together. What has to be waited for never holds back what is there: a source says that it
+is about to wait, and everything gathered is sent first.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final
+
+from aiohttp import web
+
+WAIT: Final = b""
+"""What a source yields before it waits for anything."""
+
+STUCK_SECONDS: Final = 60.0
+_MOST_WRITTEN: Final = 64 * 1024
+
+Buffer = bytes | memoryview
+
+
+class Outflow:
+    """The body of one response on its way to its reader."""
+
+    __slots__ = ("_gathered", "_response", "_size", "writing_since")
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self._response = response
+        self._gathered: list[bytes] = []
+        self._size = 0
+        self.writing_since: float | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough is gathered for a write of its own."""
+        return self._size >= _MOST_WRITTEN
+
+    def add(self, chunk: bytes) -> None:
+        """Gather a chunk."""
+        if chunk:
+            self._gathered.append(chunk)
+            self._size += len(chunk)
+
+    def drop(self) -> None:
+        """Forget what is gathered and not sent."""
+        self._gathered, self._size = [], 0
+
+    async def flush(self) -> None:
+        """Send what is gathered. Raises ConnectionResetError when the reader is gone."""
+        await self._write(self._take())
+
+    async def end(self) -> None:
+        """Send what is gathered, and end the response."""
+        *writes, last = self._take() or [b""]
+        await self._write(writes)
+        await self._response.write_eof(bytes(last))
+
+    async def _write(self, writes: Iterable[Buffer]) -> None:
+        for text in writes:
+            self.writing_since = monotonic()
+            await self._response.write(text)
+        self.writing_since = None
+
+    def _take(self) -> list[Buffer]:
+        writes = list(_writes(self._gathered))
+        self.drop()
+        return writes
+
+
+def _writes(chunks: Iterable[bytes]) -> Iterator[Buffer]:
+    """The same bytes in writes of one size, but the last; only what is small is copied."""
+    parts: list[Buffer] = []
+    room = _MOST_WRITTEN
+    for chunk in chunks:
+        rest = memoryview(chunk)
+        while len(rest) >= room:
+            yield _joined([*parts, rest[:room]])
+            rest, parts, room = rest[room:], [], _MOST_WRITTEN
+        if rest:
+            parts.append(rest)
+            room -= len(rest)
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: list[Buffer]) -> Buffer:
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class Outflows:
+    """Every open stream, and the end of those whose readers take nothing."""
+
+    def __init__(self, stuck_seconds: float = STUCK_SECONDS) -> None:
+        self._stuck_seconds = stuck_seconds
+        self._open: dict[Outflow, asyncio.Transport] = {}
+
+    @contextmanager
+    def open(self, request: web.Request, response: web.StreamResponse) -> Iterator[Outflow]:
+        """The outflow of a prepared response. Raises ConnectionResetError for a reader who left."""
+        if request.transport is None:
+            raise ConnectionResetError
+        outflow = Outflow(response)
+        self._open[outflow] = request.transport
+        try:
+            yield outflow
+        finally:
+            del self._open[outflow]
+
+    async def let_go(self) -> None:
+        """Close connections whose reader took nothing for so long; for ever."""
+        while True:
+            await asyncio.sleep(self._stuck_seconds / 4)
+            long_ago = monotonic() - self._stuck_seconds
+            for outflow, transport in list(self._open.items()):
+                if outflow.writing_since is not None and outflow.writing_since < long_ago:
+                    transport.abort()
