@@ -31,6 +31,7 @@ from ledger.mapper import Recorded
 Durability = Literal["full", "normal"]
 
 _BUSY_SECONDS = 10
+_WAL_PAGES = 8_000  # 32 MiB: a page that many runs touch is then copied back once, not each time
 _PAGE_BYTES = 256 * 1024
 _LOG_PAGE_BYTES = 16 * 1024 * 1024
 _FIRST_FETCH = 8
@@ -58,6 +59,7 @@ class _Pool(SQLiteConnectionPool):
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA synchronous={self._durability.upper()}")
         cursor.execute("PRAGMA cache_size=-16384")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
         return connection
 
 
@@ -119,7 +121,7 @@ class SQLiteStore(SQLiteApplicationRecorder):
         The driver gives the interpreter away for each statement that it runs, and a busy event
         loop then keeps it for a while; so a statement for each row costs the most under load.
         """
-        insert = f"INSERT INTO {self.events_table_name} VALUES "
+        insert = f"INSERT OR ROLLBACK INTO {self.events_table_name} VALUES "
         for start in range(0, len(stored_events), _ROWS_INSERTED):
             rows = stored_events[start : start + _ROWS_INSERTED]
             c.execute(

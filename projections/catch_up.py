@@ -23,8 +23,8 @@ from projections.waiters import Waiters
 log = structlog.get_logger()
 
 _POLL_SECONDS = 1.0
-_LONGEST_REST = 0.25
-_REST_PER_WORK = 10.0
+_LONGEST_REST = 0.5
+_REST_PER_WORK = 30.0
 
 
 class CatchUp:
