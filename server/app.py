@@ -10,6 +10,7 @@ from aiohttp import web
 from server.agents import AgentSet
 from server.api.catalog import BUSIEST_FIRST
 from server.collector import calm_collector
+from server.dispatch import DISPATCH, Dispatch
 from server.errors import problems
 from server.expiry import expire_approvals
 from server.observe import observe
@@ -34,11 +35,14 @@ def build_app(
             app[SERVICES] = services
             expiry = asyncio.create_task(expire_approvals(services))
             letting_go = asyncio.create_task(services.outflows.let_go())
+            dispatch = app[DISPATCH] = Dispatch(services)
+            await dispatch.start()
             embedded = Worker(services, agents or AgentSet())
             if worker:
                 await embedded.start()
             yield
             expiry.cancel()
+            await dispatch.stop()
             letting_go.cancel()
             await embedded.stop(settings.shutdown_seconds)
 
