@@ -155,9 +155,9 @@ def answer(call: Call, receipt: Receipt, *, status: HTTPStatus) -> Answer:
 def told(call: Call, receipt: Receipt) -> dict[str, Any]:
     """What is said of a write; a worker learns by it whether to stop, and is heard of."""
     dispatch = call.request.app[DISPATCH]
-    dispatch.leases.heard(receipt.id, call.lease)
+    dispatch.heard(receipt.id, call.lease)
     said = said_of(receipt)
-    if dispatch.overdue.is_cancelling(receipt.id):
+    if dispatch.is_cancelling(receipt.id):
         said["cancellation_requested"] = True
     return said
 

@@ -7,20 +7,34 @@ from sqlalchemy import Connection
 
 from ledger.commands import LoseWorker
 from ledger.errors import NotFound
+from ledger.orders import Caller
 from projections import agents
 from server.api.recording import told
 from server.assignment import Assignment
 from server.auth import Permission
 from server.dispatch import DISPATCH, Dispatch
+from server.registration import register
 from server.route import Answer, Call, Route, one
 from server.schemas import executions as s
 from server.schemas import workers as w
 
 
+async def register_(call: Call) -> Answer:
+    """Make the caller's agents known; a version whose label is new is put in force."""
+    agents_ = call.body.agents
+    known = await register(call.services, await _caller(call), agents_)
+    return one(
+        [
+            {"name": agent.name, "version": agent.version, **each._asdict()}
+            for agent, each in zip(agents_, known, strict=True)
+        ]
+    )
+
+
 async def claim(call: Call) -> Answer:
     """Give the caller executions of its agents, each under a lease of its own."""
     dispatch, body = _dispatch(call), call.body
-    caller = await call.caller()
+    caller = await _caller(call)
     ids = await call.services.query(lambda connection: _ids(connection, caller.workspace, body))
     worker = body.worker or caller.actor.name or caller.actor.id
     given = await dispatch.claim(caller, worker, ids, body.most, body.wait_seconds)
@@ -41,11 +55,14 @@ async def heartbeat(call: Call) -> Answer:
     """Give the lease its whole time again, and say whether the work is to stop."""
     dispatch, id_ = _dispatch(call), call.path("execution_id")
     await dispatch.hear_from(call.workspace, id_, call.lease)
+    if call.body.wait_seconds:
+        await dispatch.until_to_stop(id_, call.body.wait_seconds)
+        await dispatch.hear_from(call.workspace, id_, call.lease)
     return one(
         {
             "execution_id": id_,
-            "lease_seconds": dispatch.leases.seconds,
-            "cancellation_requested": dispatch.overdue.is_cancelling(id_),
+            "lease_seconds": dispatch.lease_seconds,
+            "cancellation_requested": dispatch.is_cancelling(id_),
         }
     )
 
@@ -70,7 +87,7 @@ async def release(call: Call) -> Answer:
 async def _assignment(call: Call, found: Assignment, token: str | None) -> dict[str, Any]:
     version = await _version(call, found)
     dispatch = _dispatch(call)
-    seconds = dispatch.leases.seconds
+    seconds = dispatch.lease_seconds
     return {
         "execution_id": found.execution_id,
         "agent_id": found.agent_id,
@@ -88,7 +105,7 @@ async def _assignment(call: Call, found: Assignment, token: str | None) -> dict[
         "approvals": [approval._asdict() for approval in found.approvals],
         "deadline_at": found.deadline_at,
         "version": found.version,
-        "cancellation_requested": dispatch.overdue.is_cancelling(found.execution_id),
+        "cancellation_requested": dispatch.is_cancelling(found.execution_id),
         "lease": {"token": token, "seconds": seconds, "heartbeat_seconds": seconds / 3},
     }
 
@@ -101,6 +118,11 @@ async def _version(call: Call, found: Assignment) -> dict[str, Any]:
             connection, found.workspace, found.agent_id, found.agent_version_id
         )
     )
+
+
+async def _caller(call: Call) -> Caller:
+    """For what is several commands, or none: a key stands for one."""
+    return (await call.caller())._replace(key=None, digest="", expected_version=None)
 
 
 def _dispatch(call: Call) -> Dispatch:
@@ -123,6 +145,14 @@ def _route(path: str, handle: Any, summary: str, **more: Any) -> Route:
 _ONE = "/executions/{execution_id}"
 
 ROUTES = (
+    _route(
+        "/workers/register",
+        register_,
+        "Make a worker's agents known, once",
+        body=w.RegisterBody,
+        answer=w.Registered,
+        many="list",
+    ),
     _route(
         "/workers/claim",
         claim,

@@ -4,11 +4,44 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from ledger.fields import Name
+from ledger.agent import AgentType
+from ledger.fields import Name, Word
 from ledger.status import Status
 from server.route import Body
 
 Json = dict[str, Any]
+
+
+class WorkersAgent(Body):
+    """An agent that a worker can run, as its program describes it."""
+
+    name: Name
+    version: Name = Field(description="A label; the first registration of each is put in force.")
+    type: AgentType = "agent"
+    description: str = Field("", max_length=10_000)
+    labels: list[Word] = Field(default_factory=list, max_length=100)
+    config: Json = Field(default_factory=dict)
+    input_schema: Json = Field(default_factory=dict)
+    output_schema: Json | None = None
+
+
+class RegisterBody(Body):
+    """Make a worker's agents known."""
+
+    agents: list[WorkersAgent] = Field(min_length=1, max_length=100)
+
+
+class Registered(BaseModel):
+    """An agent that is known now."""
+
+    name: str
+    version: str
+    agent_id: str
+    version_id: str
+    is_new: bool = Field(description="Whether the version was recorded just now.")
+    differs: bool = Field(
+        description="Whether the version known under this label says otherwise; it stands."
+    )
 
 
 class ClaimBody(Body):
@@ -30,6 +63,10 @@ class GoOnBody(Body):
 
 class HeartbeatBody(Body):
     """Say that the work goes on."""
+
+    wait_seconds: float = Field(
+        0, ge=0, le=25, description="Answer after so long, or as soon as the work is to stop."
+    )
 
 
 class ReleaseBody(Body):

@@ -180,6 +180,26 @@ async def test_a_reader_may_not_claim(api: Api) -> None:
     assert_problem(reply, 403, "forbidden")
 
 
+async def test_a_worker_makes_its_agents_known_once(api: Api) -> None:
+    admin = await key_of(api, "admin", "*")
+    worker = await key_of(admin, "worker", "ours")
+    clerk = {"name": "Clerk", "version": "1", "config": {"max_attempts": 2}}
+    clerk |= {"input_schema": {"type": "object", "required": ["n"]}, "labels": ["money"]}
+
+    first = (await worker.post("/workers/register", {"agents": [clerk]})).data
+    again = (await worker.post("/workers/register", {"agents": [clerk]})).data
+    changed = {**clerk, "config": {}}
+    differs = (await worker.post("/workers/register", {"agents": [changed]})).data
+    raised = (
+        await worker.post("/workers/register", {"agents": [{**changed, "version": "2"}]})
+    ).data
+
+    assert (first[0]["is_new"], again[0]["is_new"], differs[0]["differs"]) == (True, False, True)
+    assert first[0]["version_id"] == again[0]["version_id"] == differs[0]["version_id"]
+    shown = (await worker.get(f"/agents/{raised[0]['agent_id']}")).data
+    assert (shown["labels"], shown["current_version"]["version"]) == (["money"], "2")
+
+
 # Leases.
 
 
@@ -335,6 +355,41 @@ async def test_a_worker_learns_of_a_cancellation_and_confirms_it(api: Api) -> No
     assert (await work.post("heartbeat")).data["cancellation_requested"] is True
     assert (await work.post("frames", CONTENT)).data["cancellation_requested"] is True
     assert (await work.post("cancel", {"confirm": True})).data["status"] == "cancelled"
+
+
+async def test_a_worker_that_waits_learns_of_a_cancellation_at_once(api: Api) -> None:
+    work = await at_work(api)
+    waiting = asyncio.create_task(work.post("heartbeat", {"wait_seconds": SECONDS}))
+    await asyncio.sleep(0.1)
+
+    await api.post(f"/executions/{work.id}/cancel")
+
+    async with asyncio.timeout(SECONDS / 2):
+        assert (await waiting).data["cancellation_requested"] is True
+
+
+async def test_a_worker_that_waits_learns_that_the_work_is_over(api: Api) -> None:
+    work = await at_work(api)
+    waiting = asyncio.create_task(work.post("heartbeat", {"wait_seconds": SECONDS}))
+    await asyncio.sleep(0.1)
+
+    await work.post("complete", {"output": {}})
+
+    async with asyncio.timeout(SECONDS / 2):
+        assert_problem(await waiting, 400, "lease_lost")
+
+
+async def test_a_server_that_ends_lets_workers_go(tmp_path: Path) -> None:
+    async with serving(build_app(settings_of(tmp_path), worker=False)) as api:
+        work = await at_work(api)
+        waiting = [
+            asyncio.create_task(work.post("heartbeat", {"wait_seconds": SECONDS})),
+            asyncio.create_task(claimed(api, "Clerk", wait_seconds=SECONDS)),
+        ]
+        await asyncio.sleep(0.1)
+
+    async with asyncio.timeout(SECONDS / 2):
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_a_worker_that_does_not_confirm_is_cancelled_over_its_head(hasty: Api) -> None:
