@@ -9,27 +9,62 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
+from ledger.approval_events import (
+    ApprovalExpired,
+    ApprovalRequested,
+    ApprovalSuperseded,
+    Approved,
+    Asked,
+    Decided,
+    Denied,
+    Rejected,
+)
+from ledger.approval_policy import ApprovalPolicy
 from ledger.event import Event, FirstEvent
 from ledger.status import Status
+from ledger.transition import Ended, Totals, Transition, Usage
+
+__all__ = [
+    "FRAME_TOPICS",
+    "Annotated",
+    "ApprovalExpired",
+    "ApprovalRequested",
+    "ApprovalSuperseded",
+    "Approved",
+    "Asked",
+    "CancellationRequested",
+    "Cancelled",
+    "Cause",
+    "Completed",
+    "ContentStreamed",
+    "Created",
+    "Decided",
+    "Denied",
+    "Ended",
+    "Failed",
+    "Frame",
+    "Json",
+    "Mode",
+    "Price",
+    "Rejected",
+    "ScoreRemoved",
+    "Scored",
+    "Started",
+    "Thought",
+    "ToolEnded",
+    "ToolStarted",
+    "Totals",
+    "Transition",
+    "Usage",
+    "UsageRecorded",
+    "WorkerLost",
+]
 
 Json = dict[str, Any]
 Mode = Literal["execute", "record"]
 Cause = Literal["error", "timeout", "worker_lost", "budget_exceeded"]
-
-
-class Usage(BaseModel):
-    """Token counts: prompt includes what was cached, completion includes reasoning."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
-    cached_tokens: int | None = None
-    cache_creation_tokens: int | None = None
-    reasoning_tokens: int | None = None
 
 
 class Price(BaseModel):
@@ -63,36 +98,8 @@ class Created(FirstEvent):
     input: Json
     metadata: Json
     approval_checkpoint: str | None = None
+    approval_policy: ApprovalPolicy | None = None
     occurred_at: datetime | None = None
-
-
-class Transition(Event):
-    """A fact that moves the execution to another status."""
-
-    status: Status
-    previous: Status
-    occurred_at: datetime | None = None
-
-
-class Totals(BaseModel):
-    """What an execution spent in all, written into the event that ends it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    token_usage: Usage = Field(default_factory=Usage)
-    cost_usd: Decimal | None = None
-    unpriced_tokens: int = 0
-
-
-class Ended(Transition):
-    """A fact after which nothing follows.
-
-    What the execution spent and how long it took are part of it, so that the frame which ends a
-    stream needs no other event.
-    """
-
-    totals: Totals
-    duration_ms: int | None = None
 
 
 class Started(Transition):
@@ -171,45 +178,6 @@ class UsageRecorded(Event):
     raw: Json | None = None
     duration_ms: int | None = None
     occurred_at: datetime | None = None
-
-
-class ApprovalRequested(Transition):
-    """The agent may not go on before a human says so; `payload` is what that human is shown."""
-
-    TOPIC: ClassVar[str] = "execution.approval_requested.v1"
-
-    approval_id: str
-    checkpoint_name: str
-    payload: Json
-    payload_digest: str
-    held_back: bool = False
-    expires_at: datetime | None = None
-
-
-class Approved(Transition):
-    """A human said yes; who, the envelope's actor tells."""
-
-    TOPIC: ClassVar[str] = "execution.approved.v1"
-
-    approval_id: str
-    reason: str | None = None
-
-
-class Rejected(Ended):
-    """A human said no."""
-
-    TOPIC: ClassVar[str] = "execution.rejected.v1"
-
-    approval_id: str
-    reason: str | None = None
-
-
-class ApprovalExpired(Ended):
-    """Nobody answered in time."""
-
-    TOPIC: ClassVar[str] = "execution.approval_expired.v1"
-
-    approval_id: str
 
 
 class CancellationRequested(Event):

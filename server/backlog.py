@@ -12,7 +12,7 @@ from ledger.orders import Caller
 from ledger.status import Status
 from projections import executions
 from projections.filters import parse_filters
-from server.assignment import assignment_of
+from server.assignment import Assignment, assignment_of
 from server.services import Services
 
 _WAITS = (Status.PENDING, Status.APPROVED)
@@ -70,12 +70,20 @@ async def give_up_the_dead(
     for id_ in running:
         facts = await services.read(partial(services.ledger.read_facts, id_))
         seen = assignment_of(facts)
-        if seen.mode == "execute" and seen.was_embedded and seen.worker != alive:
-            await _lose(services, caller, id_)
+        if seen.is_at_embedded and seen.worker != alive:
+            await give_up(services, caller, seen)
 
 
-async def _lose(services: Services, caller: Caller, id_: str) -> None:
+async def give_up(services: Services, caller: Caller, left: Assignment) -> None:
+    """Record the loss of an in-process worker that is gone: the execution begins anew, or fails.
+
+    One that was lost while the execution waited for a human is not held against the execution:
+    after a no it counts as little as after a yes.
+    """
+    most = services.settings.most_attempts
+    if left.denied_last:
+        most = max(most, left.attempt + 1)
     try:
-        await services.record(LoseWorker(id_, services.settings.most_attempts), caller)
+        await services.record(LoseWorker(left.execution_id, most), caller)
     except IllegalTransition as refusal:
         log.info("the execution moved on meanwhile", reason=str(refusal))

@@ -70,10 +70,14 @@ def _facts_of(agent: AgentDefinition) -> dict[str, Any]:
         "input_schema": agent.input_schema,
         "output_schema": agent.output_schema,
         "message": "registered by the in-process worker",
-        "given": {},
+        "given": _given(agent),
     }
 
 
+def _given(agent: AgentDefinition) -> dict[str, Any]:
+    return {"approval_policy": agent.approval_policy} if agent.approval_policy else {}
+
+
 def _differs(known: dict[str, Any], agent: AgentDefinition) -> bool:
-    said = (agent.input_schema, agent.config)
-    return (known["input_schema"], known["config"]) != said
+    said = (agent.input_schema, agent.config, _given(agent))
+    return (known["input_schema"], known["config"], known["given"]) != said

@@ -17,18 +17,19 @@ from ledger.ids import new_id
 from ledger.mapper import Recorded
 from ledger.orders import Caller
 from server.agents import AgentDefinition, AgentSet
-from server.assignment import EMBEDDED, Assignment, assignment_of
+from server.assignment import ANSWERS, EMBEDDED, Assignment, assignment_of
 from server.attempt import Attempt, Interruption, Slot
 from server.auth import DEFAULT_WORKSPACE
-from server.backlog import give_up_the_dead, waiting
+from server.backlog import give_up, give_up_the_dead, waiting
 from server.outbox import Outbox
 from server.registration import register
 from server.services import Services
 
-_TO_DO = frozenset(event.TOPIC for event in (e.Created, e.Approved, e.WorkerLost))
+_TO_DO = ANSWERS | {e.Created.TOPIC, e.WorkerLost.TOPIC}
 _NEWS = _TO_DO | {
     event.TOPIC
     for event in (
+        e.ApprovalSuperseded,
         e.CancellationRequested,
         e.Completed,
         e.Failed,
@@ -135,8 +136,11 @@ class Worker:
         """What a commit means for an execution that is at work, or waits in memory."""
         if event.topic == e.CancellationRequested.TOPIC:
             attempt.interrupt(Interruption.REQUESTED)
-        elif event.topic == e.Approved.TOPIC:
-            attempt.decided(event)
+        elif event.topic == e.ApprovalSuperseded.TOPIC:
+            attempt.edited(event)
+        elif event.topic in ANSWERS:
+            if not attempt.decided(event):
+                self._enqueue(event.id)
         else:
             attempt.interrupt(Interruption.OVER)
             if event.topic in _TO_DO:
@@ -180,7 +184,11 @@ class Worker:
     async def _take_up(self, id_: str, slot: Slot) -> None:
         try:
             assignment = await self._assignment(id_)
-            if assignment is not None:
+            if assignment is None:
+                return
+            if assignment.is_at_embedded:  # and yet nobody here works on it, or this would wait
+                await give_up(self._services, self._caller, assignment)
+            elif assignment.is_for_embedded:
                 await self._work(assignment, slot)
         except Exception:
             log.exception("execution not taken up; trying again", execution=id_)
@@ -193,7 +201,7 @@ class Worker:
                 self._enqueue(id_)
 
     async def _assignment(self, id_: str) -> Assignment | None:
-        """The execution, if it is this worker's to take up."""
+        """The execution, if it is of an agent of this worker's."""
         services = self._services
 
         def read() -> Assignment | None:
@@ -201,9 +209,7 @@ class Worker:
             return assignment_of(facts) if facts else None
 
         found = await services.read(read)
-        if found is None or not found.is_for_embedded or found.agent_id not in self._definitions:
-            return None
-        return found
+        return found if found is not None and found.agent_id in self._definitions else None
 
     async def _work(self, assignment: Assignment, slot: Slot) -> None:
         id_ = assignment.execution_id

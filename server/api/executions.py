@@ -135,7 +135,9 @@ async def deny(call: Call) -> Answer:
 
 
 async def _decide(call: Call, *, approve: bool) -> Answer:
-    command = c.Decide(call.path("execution_id"), approve, call.body.reason)
+    body = call.body
+    id_ = call.path("execution_id")
+    command = c.Decide(id_, approve, body.reason, payload_digest=body.payload_digest)
     return await answer(call, await call.services.record(command, await call.caller()))
 
 
@@ -226,7 +228,7 @@ ROUTES = (
         approve,
         "Say yes to what it waits for",
         needs=Permission.DECIDE,
-        body=s.ReasonBody,
+        body=s.AnswerBody,
     ),
     _route(
         "POST",
@@ -234,6 +236,6 @@ ROUTES = (
         deny,
         "Say no to what it waits for",
         needs=Permission.DECIDE,
-        body=s.ReasonBody,
+        body=s.AnswerBody,
     ),
 )

@@ -68,7 +68,9 @@ async def request_approval(call: Call) -> Answer:
     """Park the run until a human decides."""
     body = call.body
     call.check_event(body.payload)
-    command = c.RequestApproval(_id(call), body.checkpoint_name, body.payload, body.expires_at)
+    command = c.RequestApproval(
+        _id(call), body.checkpoint_name, body.payload, body.expires_at, body.policy
+    )
     return await _record(call, command, status=HTTPStatus.CREATED)
 
 

@@ -6,13 +6,20 @@ import typer
 
 from server.cli.frames import short
 from server.cli.help import LOOK
+from server.cli.lookup import json_object
 from server.cli.output import coloured, short_time, table
 from server.cli.session import Session, asks
 
-app = typer.Typer(no_args_is_help=True, help="See what waits for a human, approve, reject.", **LOOK)
+app = typer.Typer(
+    no_args_is_help=True, help="See what waits for a human, approve, reject, edit.", **LOOK
+)
 
 Id = Annotated[str, typer.Argument(help="The approval's id.", metavar="ID")]
 Reason = Annotated[str | None, typer.Option(help="Why; kept in the history.")]
+Digest = Annotated[
+    str | None,
+    typer.Option(help="Of the payload that was looked at; refused when another one waits."),
+]
 
 
 @app.command("list")
@@ -20,7 +27,10 @@ Reason = Annotated[str | None, typer.Option(help="Why; kept in the history.")]
 async def list_(
     session: Session,
     status: Annotated[
-        str, typer.Option(help="pending, approved, rejected or expired; `all` for every one.")
+        str,
+        typer.Option(
+            help="pending, approved, rejected, superseded or expired; `all` for every one."
+        ),
     ] = "pending",
     limit: Annotated[int, typer.Option(min=1, max=100, help="Rows.")] = 20,
 ) -> None:
@@ -39,34 +49,62 @@ async def list_(
             each["checkpoint_name"],
             coloured(each["status"]),
             short_time(each["created_at"]),
-            each["decided_by"],
+            each["decided_by_name"] or each["decided_by"],
+            each["payload_digest"],
             short(each["payload"]),
         )
         for each in reply.data
     ]
-    columns = ("id", "execution", "checkpoint", "status", "asked (UTC)", "by", "shown")
+    columns = ("id", "execution", "checkpoint", "status", "asked (UTC)", "by", "digest", "shown")
     session.show(reply, table("", columns, rows))
 
 
 @app.command()
 @asks
-async def approve(session: Session, approval_id: Id, reason: Reason = None) -> None:
+async def approve(
+    session: Session, approval_id: Id, reason: Reason = None, digest: Digest = None
+) -> None:
     """Say yes: the run goes on.
 
-    Example:
+    Examples:
       execution-ledger approvals approve ID --reason "checked with the customer"
+      execution-ledger approvals approve ID --digest sha256:0f3c...
     """
-    await _decide(session, approval_id, "approved", reason)
+    await _decide(session, approval_id, "approved", reason, digest)
 
 
 @app.command()
 @asks
-async def reject(session: Session, approval_id: Id, reason: Reason = None) -> None:
-    """Say no: the run is over."""
-    await _decide(session, approval_id, "rejected", reason)
+async def reject(
+    session: Session, approval_id: Id, reason: Reason = None, digest: Digest = None
+) -> None:
+    """Say no: the run is over, or goes on without the yes where it asked for that."""
+    await _decide(session, approval_id, "rejected", reason, digest)
 
 
-async def _decide(session: Session, id_: str, decision: str, reason: str | None) -> None:
-    body = {"decision": decision, "reason": reason}
+@app.command()
+@asks
+async def supersede(
+    session: Session,
+    approval_id: Id,
+    payload: Annotated[
+        str, typer.Option(help="What is to be decided on instead: JSON, @FILE, or - for stdin.")
+    ],
+    reason: Reason = None,
+) -> None:
+    """Edit what is to be decided on: a new request takes the place of the old one.
+
+    Example:
+      execution-ledger approvals supersede ID --payload '{"amount_usd": "12.00"}'
+    """
+    body = {"payload": json_object(payload, "--payload"), "reason": reason}
+    reply = await session.api.post(f"/approvals/{approval_id}/supersede", body)
+    session.show(reply, f"{reply.data['id']} takes the place of {approval_id}")
+
+
+async def _decide(
+    session: Session, id_: str, decision: str, reason: str | None, digest: str | None
+) -> None:
+    body = {"decision": decision, "reason": reason, "payload_digest": digest}
     reply = await session.api.post(f"/approvals/{id_}/decide", body)
     session.show(reply, f"{id_} is {reply.data['status']}, by {reply.data['decided_by']}")
