@@ -1,9 +1,11 @@
 """`execution-ledger approvals`: what waits for a human, and the human's answer."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
 
+from ledger.strict_json import encode
 from server.cli.frames import short
 from server.cli.help import LOOK
 from server.cli.lookup import json_object
@@ -50,13 +52,28 @@ async def list_(
             coloured(each["status"]),
             short_time(each["created_at"]),
             each["decided_by_name"] or each["decided_by"],
-            each["payload_digest"],
             short(each["payload"]),
         )
         for each in reply.data
     ]
-    columns = ("id", "execution", "checkpoint", "status", "asked (UTC)", "by", "digest", "shown")
+    columns = ("id", "execution", "checkpoint", "status", "asked (UTC)", "by", "shown")
     session.show(reply, table("", columns, rows))
+
+
+@app.command()
+@asks
+async def show(session: Session, approval_id: Id) -> None:
+    """Show one request: all that is to be decided on, its digest, and what came of it."""
+    reply = await session.api.get(f"/approvals/{approval_id}")
+    session.show(reply, table("", ("field", "value"), _fields(reply.data)))
+
+
+def _fields(approval: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    for name, value in approval.items():
+        if name == "status":
+            yield name, coloured(value)
+        elif value is not None:
+            yield name, encode(value).decode() if isinstance(value, dict | bool) else value
 
 
 @app.command()
