@@ -1,6 +1,6 @@
 """Approvals as one may ask for them: a list, one, what an execution waits for, what is due."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -55,13 +55,20 @@ def get_approval(connection: Connection, workspace: str, id_: str) -> Json:
 
 def pending_of(connection: Connection, workspace: str, execution_id: str) -> Json | None:
     """The request that an execution waits for; None when it waits for none."""
+    return pending_of_each(connection, workspace, [execution_id]).get(execution_id)
+
+
+def pending_of_each(
+    connection: Connection, workspace: str, execution_ids: Collection[str]
+) -> dict[str, Json]:
+    """By execution, the requests that some executions wait for."""
     wanted = select(approvals).where(
         approvals.c.workspace == workspace,
-        approvals.c.execution_id == execution_id,
+        approvals.c.execution_id.in_(execution_ids),
         approvals.c.status == PENDING,
     )
-    row = connection.execute(wanted).mappings().first()
-    return None if row is None else represent(row)
+    rows = connection.execute(wanted).mappings()
+    return {row["execution_id"]: represent(row) for row in rows}
 
 
 def due_approvals(connection: Connection, now: int) -> list[Due]:

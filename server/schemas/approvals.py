@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from ledger.approval_policy import DecidingRole, OnReject
 from ledger.role import Role
 from server.route import Body
-from server.schemas.executions import AnswerBody
+from server.schemas.executions import AnswerBody, Execution
 from server.schemas.paging import PageQuery
 
 ApprovalStatus = Literal["pending", "approved", "rejected", "superseded", "expired", "cancelled"]
@@ -64,3 +64,9 @@ class ApprovalRequest(BaseModel):
     decided_at: str | None
     expires_at: str | None
     created_at: str
+
+
+class AskedExecution(Execution):
+    """An execution with the request for approval that it waits for, or that was decided on."""
+
+    approval: ApprovalRequest | None = None

@@ -220,6 +220,19 @@ async def test_the_run_goes_on_waiting_for_the_edited_request(api: Api) -> None:
     assert (await api.get(path)).data == new
 
 
+@pytest.mark.parametrize("where", ["approve", "deny"])
+async def test_every_face_of_an_approval_shows_the_same(api: Api, where: str) -> None:
+    request = await asked(api, required_role="operator")
+
+    inbox = (await api.get("/executions/approval-inbox")).data
+    decided = (await decide(api, request, where, reason="so it is")).data
+
+    assert [item["approval"] for item in inbox] == [request]
+    assert decided["approval"]["decided_digest"] == request["payload_digest"]
+    assert (await api.get(f"/approvals/{request['id']}")).data == decided["approval"]
+    assert (await api.get("/approvals")).data == [decided["approval"]]
+
+
 async def test_nobody_decides_on_what_was_edited(api: Api) -> None:
     old = await asked(api)
     new = (await supersede(api, old, payload={"pay": "12.00"})).data
