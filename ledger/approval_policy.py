@@ -21,7 +21,7 @@ class ApprovalPolicy(BaseModel):
         required_role: who decides has at least this role.
         not_requester: who asked, for the run or for the approval, does not decide.
         on_reject: whether a no ends the run, which is the rule, or lets it go on without the yes.
-        expires_in_s: seconds from the request; after them nobody can decide any more.
+        expires_in_s: seconds from the request, after which the server says no.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -144,7 +144,7 @@ class Run:
             required_role: who decides has at least this role.
             not_requester: who asked for the run does not decide.
             on_reject: "resume" to go on after a no; "end", as by default, to end with it.
-            expires_in_s: seconds after which nobody can decide any more: a no.
+            expires_in_s: seconds after which the server says no.
 
         Raises:
             NotCanonical: the payload has a number that has no single form.
