@@ -20,7 +20,7 @@ from server.agents import AgentDefinition, AgentSet
 from server.assignment import ANSWERS, EMBEDDED, Assignment, assignment_of
 from server.attempt import Attempt, Interruption, Slot
 from server.auth import DEFAULT_WORKSPACE
-from server.backlog import give_up, give_up_the_dead, waiting
+from server.backlog import give_up, left_over
 from server.outbox import Outbox
 from server.registration import register
 from server.services import Services
@@ -158,8 +158,7 @@ class Worker:
         ids = tuple(self._definitions)
         while True:
             try:
-                await give_up_the_dead(self._services, self._caller, ids, self.name)
-                for id_ in await waiting(self._services, DEFAULT_WORKSPACE, ids):
+                for id_ in await left_over(self._services, DEFAULT_WORKSPACE, ids):
                     self._enqueue(id_)
             except Exception:  # the worker must outlive whatever the disk does
                 log.exception("cannot read what waits to be taken up; trying again")
@@ -186,7 +185,7 @@ class Worker:
             assignment = await self._assignment(id_)
             if assignment is None:
                 return
-            if assignment.is_at_embedded:  # and yet nobody here works on it, or this would wait
+            if assignment.is_at_embedded:  # while nobody here is: one task at a time has it
                 await give_up(self._services, self._caller, assignment)
             elif assignment.is_for_embedded:
                 await self._work(assignment, slot)
