@@ -1,4 +1,4 @@
-"""What an in-process agent learns of decisions: edits, noes that end nothing, and lost workers."""
+"""What an in-process agent learns of decisions: of an edit, of a no, and after a lost worker."""
 
 import asyncio
 from pathlib import Path
