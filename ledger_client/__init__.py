@@ -29,6 +29,8 @@ from ledger_client.events import (
     ToolStartEvent,
     UsageEvent,
 )
+from ledger_client.recorder.recorded import recorded
+from ledger_client.recorder.recording import Recording, ToolCall, current_recording
 
 __all__ = [
     "ApiError",
@@ -47,14 +49,18 @@ __all__ = [
     "NotFound",
     "PayloadTooLarge",
     "RateLimited",
+    "Recording",
     "ServerError",
     "StartedEvent",
     "StatusEvent",
     "ThinkingEvent",
     "TimedOut",
+    "ToolCall",
     "ToolEndEvent",
     "ToolStartEvent",
     "Unauthorized",
     "UsageEvent",
     "VersionMismatch",
+    "current_recording",
+    "recorded",
 ]
