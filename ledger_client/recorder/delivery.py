@@ -11,7 +11,7 @@ from ledger_client.errors import ApiError, ConnectionFailed
 from ledger_client.jsontext import encode
 from ledger_client.record import data_of
 from ledger_client.recorder.journal import Entry, Journal
-from ledger_client.recorder.said import CREATE, ENDINGS, FAIL, FRAMES
+from ledger_client.recorder.said import COMPLETE, CREATE, ENDINGS, FAIL, FRAMES
 from ledger_client.recorder.track import Track
 from ledger_client.request import Request
 from ledger_client.retries import PASSING, backoff
@@ -67,6 +67,8 @@ class Delivery:
             if entry.path == CREATE:
                 track.created(answer["id"])
             return None
+        if entry.path == COMPLETE and answer.code != "illegal_transition":
+            self._try(track, Entry(f"{entry.key}-refused", FAIL, encode(_not_taken(answer))))
         frames = json.loads(entry.body) if entry.path == FRAMES else []
         if len(frames) < 2:  # noqa: PLR2004  one frame cannot be parted
             return self._refused(track, journal, entry, str(answer))
@@ -110,6 +112,11 @@ def _is_final(error: ApiError, failures: int) -> bool:
         return False
     is_fault = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return not is_fault or failures >= _MOST_FAULTS
+
+
+def _not_taken(error: ApiError) -> dict[str, str]:
+    """How a run ends whose output the server does not take: it must not seem to go on for ever."""
+    return {"error": f"the output was refused: {error.message}"[:1000], "error_type": "Refused"}
 
 
 def _request(track: Track, entry: Entry) -> Request:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
-from ledger_client.jsontext import encode_anything
+from ledger_client.jsontext import encode, encode_anything, jsonable
 from ledger_client.recorder.recorder import Recorder
 from ledger_client.recorder.said import COMPLETE, CREATE, FAIL, FRAMES, START, Said
 
@@ -48,7 +48,7 @@ class Recording:
         given = {name: value for name, value in self._announcement.items() if value is not None}
         given |= {name: _name(given[name]) for name in _NAMES if given.get(name)}
         self._track = self._recorder.open()
-        self._say(CREATE, encode_anything(given))
+        self._say(CREATE, encode(jsonable(given)))
         self._say(START, "{}")
         self._before = _current.get()
         _current.set(self)
@@ -136,15 +136,14 @@ class Recording:
 
     def complete(self, output: Any = None) -> None:
         """End the run with an output. What is no mapping becomes `{"result": ...}`."""
-        facts = {"output": output_of(output)}
-        self._end(COMPLETE, encode_anything(facts))
+        self._end(COMPLETE, {"output": output_of(output)})
 
     def fail(self, error: str, *, error_code: str = "error", error_type: str | None = None) -> None:
         """End the run by an error: its message, and `error`, `timeout` or `budget_exceeded`."""
         facts = {"error": error[:_LONGEST_ERROR], "error_code": error_code}
         if error_type is not None:
             facts["error_type"] = _name(error_type)
-        self._end(FAIL, encode_anything(facts))
+        self._end(FAIL, facts)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until everything said so far is at the server; whether it is, after so long."""
@@ -157,10 +156,10 @@ class Recording:
             "error_type": _name(type(error).__name__),
             "trace": trace[-_LONGEST_TRACE:],
         }
-        self._end(FAIL, encode_anything(facts))
+        self._end(FAIL, facts)
 
-    def _end(self, path: str, text: str) -> None:
-        self._say(path, text)
+    def _end(self, path: str, facts: Mapping[str, Any]) -> None:
+        self._say(path, encode(jsonable(facts)))
         self._is_over = True
         self._recorder.hurry()
 

@@ -145,6 +145,21 @@ def test_nothing_that_is_said_is_refused_for_its_form(ledger: Ledger) -> None:
     assert contents == ["? half a letter", "after"]
 
 
+def test_what_is_too_large_is_left_out_and_the_run_comes_to_an_end(ledger: Ledger) -> None:
+    large = "x" * (5 * 1024 * 1024)
+    with ledger.record(agent="a") as run:
+        run.content("before")
+        run.content(large)
+        run.content("after")
+        run.output = {"large": large}
+
+    execution = run_of(ledger, run)
+    contents = [e.content for e in events_of(ledger, run) if isinstance(e, ContentEvent)]
+
+    assert (execution.status, contents) == ("failed", ["before", "after"])
+    assert execution.error.startswith("the output was refused")
+
+
 async def test_a_run_is_recorded_from_asyncio(server: Caller, ledger: Ledger) -> None:
     async with AsyncLedger(address(server), spill=False) as client:
         async with client.record(agent="a") as run:
