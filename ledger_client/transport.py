@@ -49,7 +49,7 @@ class Transport:
         """One try of one request. Raises ConnectionFailed."""
         try:
             return _reply(self._http.send(self._build(request)))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _failed(self.options, error) from error
 
     @contextmanager
@@ -65,7 +65,7 @@ class Transport:
                 yield response.iter_raw()
             finally:
                 response.close()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _failed(self.options, error) from error
 
     def pause(self, seconds: float) -> None:
@@ -115,7 +115,7 @@ class AsyncTransport:
         """One try of one request. Raises ConnectionFailed."""
         try:
             return _reply(await self._http.send(self._build(request)))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _failed(self.options, error) from error
 
     @asynccontextmanager
@@ -131,7 +131,7 @@ class AsyncTransport:
                 yield response.aiter_raw()
             finally:
                 await response.aclose()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _failed(self.options, error) from error
 
     async def pause(self, seconds: float) -> None:

@@ -1,5 +1,6 @@
 """The threads that deliver: each track by one of them at a time, and no track is forgotten."""
 
+import logging
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
@@ -9,6 +10,7 @@ from ledger_client.recorder.delivery import Delivery
 from ledger_client.recorder.track import Track
 from ledger_client.transport import Transport
 
+log = logging.getLogger("ledger_client")
 _THREADS = 4
 
 
@@ -71,6 +73,9 @@ class Couriers:
                     self._delivery.deliver(track)
             except Stopped:
                 return
+            except Exception:
+                log.exception("recording %s is left for a later program", track.name)
+                self._waiting.discard(track)
 
     def _is_done(self, track: Track) -> bool:
         """Whether nothing waits any more; decided while nobody can announce more."""
