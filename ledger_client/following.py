@@ -18,6 +18,7 @@ from ledger_client.retries import backoff, may_pass
 from ledger_client.sse import Parser
 
 _HEADERS: Final = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+_FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 4.0
 _FIRST_TRIES = 3
 
@@ -102,4 +103,4 @@ class Following:
 
     def _pause(self) -> float:
         self._failures += 1
-        return backoff(self._failures - 1, _LONGEST_PAUSE)
+        return backoff(self._failures - 1, _FIRST_PAUSE, _LONGEST_PAUSE)

@@ -46,7 +46,7 @@ def may_pass(error: ApiError | ConnectionFailed) -> bool:
     return isinstance(error, ConnectionFailed) or error.status in PASSING
 
 
-def backoff(failures: int, longest: float = _LONGEST) -> float:
+def backoff(failures: int, first: float = _FIRST, longest: float = _LONGEST) -> float:
     """Seconds that double with each failure, up to the longest, of which half are by chance."""
-    most = min(longest, _FIRST * float(2 ** min(failures, 30)))
+    most = min(longest, first * float(2 ** min(failures, 30)))
     return most / 2 + random.uniform(0, most / 2)  # noqa: S311  spreads load, hides nothing

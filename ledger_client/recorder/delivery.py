@@ -23,6 +23,7 @@ _LATER: Final = PASSING | {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 """Not now, or not until somebody has repaired the key."""
 
 _MOST_FAULTS = 5
+_FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 4.0
 _LOST: Final = {
     "error": "the program that recorded this run ended before the run did",
@@ -98,7 +99,7 @@ class Delivery:
                 log.warning("recordings wait for the ledger: %s", error)
             self.is_away = True
             asked = error.retry_after if isinstance(error, ApiError) else None
-            self._pause(asked or backoff(failures, _LONGEST_PAUSE), error)
+            self._pause(asked or backoff(failures, _FIRST_PAUSE, _LONGEST_PAUSE), error)
             failures += 1
 
     def _refused(self, track: Track, journal: Journal, entry: Entry, why: str) -> None:

@@ -25,8 +25,7 @@ def blocking(ledger: Ledger) -> None:
 
 async def awaiting(client: AsyncLedger) -> None:
     """What can be awaited."""
-    running = client.agents.execute("a", input={})
-    assert_type(running, Awaitable[Execution])
+    running: Awaitable[Execution] = client.agents.execute("a", input={})
     assert_type(await running, Execution)
     assert_type(await client.executions.list(), Page[Execution])
     assert_type(client.executions.iterate(), AsyncIterator[Execution])
