@@ -74,5 +74,8 @@ def _spill_directory(spill: bool | str | Path, environment: Mapping[str, str]) -
     named = environment.get("LEDGER_SPILL_DIR")
     if named:
         return Path(named)
-    state = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    try:
+        state = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    except RuntimeError:  # a user without a home: there is no place but memory
+        return None
     return Path(state) / "execution-ledger" / "spill"

@@ -11,8 +11,11 @@ from ledger_client.recorder.track import Track
 
 def left_behind(directory: Path) -> Iterator[Path]:
     """The files in which recordings wait, of living processes too; oldest first."""
-    found = directory.glob(f"*{SUFFIX}") if directory.is_dir() else ()
-    yield from sorted(found, key=_age)
+    try:
+        found = sorted(directory.glob(f"*{SUFFIX}"), key=_age)
+    except OSError:  # a directory that one may not look into has nothing for us
+        return
+    yield from found
 
 
 def adopted(path: Path, options: Options | None) -> Track | None:
@@ -37,5 +40,5 @@ def adopted(path: Path, options: Options | None) -> Track | None:
 def _age(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:
+    except OSError:
         return 0.0

@@ -135,7 +135,10 @@ class Recorder:
         self._process = 0
 
     def _write(self) -> None:
-        self._adopt()
+        try:
+            self._adopt()
+        except Exception:
+            log.exception("what earlier programs have left stays where it is")
         self._is_writing = False
         while not self._closing.is_set():
             self._some.wait()

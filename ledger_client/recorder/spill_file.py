@@ -43,10 +43,10 @@ class SpillFile:
 
     @classmethod
     def adopt(cls, path: Path) -> Self | None:
-        """A file that nobody works on any more; None when somebody does, or it is gone."""
+        """A file that nobody works on any more; None when somebody does, or it cannot be had."""
         try:
             handle = os.open(path, os.O_RDWR | os.O_APPEND)
-        except FileNotFoundError:
+        except OSError:  # gone, or another user's
             return None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,7 @@ from ledger_client.models import Execution
 RUNNING = Execution({"is_terminal": False})
 FRAME = 'event: {}\nid: {}\ndata: {{"sequence":{},"content":"é"}}\n\n'
 ENDS = st.tuples(st.integers(0, 400), st.integers(1, 80), st.booleans())
-"""After how many bytes a connection ends, in pieces of what size, and whether it is closed or cut."""
+"""After how many bytes a connection ends, the size of its pieces, and whether it is closed."""
 
 
 def sent(total: int, after: int) -> bytes:
