@@ -7,10 +7,12 @@
     │   ├── AlreadyDecided          the approval was decided before
     │   ├── InvalidInput            the input does not satisfy the agent's schema
     │   ├── InvalidSchema           a version's schema is not a JSON Schema
+    │   ├── InvalidConfig           a version's config asks for what cannot be
     │   ├── InvalidUsage            token counts that contradict each other
     │   ├── NameTaken               an agent of that name exists
     │   ├── AgentArchived           the agent takes no more executions
     │   ├── KeyReused               an idempotency key came back with another request
+    │   ├── LeaseLost               the work is another's now, or nobody's: stop
     │   ├── LimitExceeded           more than a stated limit allows
     │   ├── InvalidJson             two programs would read it differently (strict_json.py)
     │   └── NotCanonical            a number has no form that all agree on (digest.py)
@@ -104,6 +106,12 @@ class InvalidSchema(Refused):
     code = "invalid_schema"
 
 
+class InvalidConfig(Refused):
+    """A version's config asks for what cannot be; names the key."""
+
+    code = "invalid_config"
+
+
 class InvalidUsage(Refused):
     """Token counts that cannot all be true."""
 
@@ -138,6 +146,21 @@ class KeyReused(Refused):
     def __init__(self, key: str) -> None:
         super().__init__(
             f"idempotency key {key!r} was used for a different request; take a new key", key=key
+        )
+
+
+class LeaseLost(Refused):
+    """The caller does not hold the lease under which the execution is worked on.
+
+    To a worker this says: stop. The execution was given to another, or is over.
+    """
+
+    code = "lease_lost"
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(
+            f"execution {execution_id!r} is not worked on under this lease (any more); stop",
+            execution_id=execution_id,
         )
 
 

@@ -9,40 +9,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from ledger.event import Event, FirstEvent
 from ledger.status import Status
+from ledger.terms import Terms
+from ledger.usage import Price, Totals
 
 Json = dict[str, Any]
 Mode = Literal["execute", "record"]
 Cause = Literal["error", "timeout", "worker_lost", "budget_exceeded"]
-
-
-class Usage(BaseModel):
-    """Token counts: prompt includes what was cached, completion includes reasoning."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
-    cached_tokens: int | None = None
-    cache_creation_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class Price(BaseModel):
-    """The price by which a cost was computed: US dollars per million tokens, and its source."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    input: Decimal
-    output: Decimal
-    cached_input: Decimal | None = None
-    cache_creation: Decimal | None = None
-    source: str
-    effective: str | None = None
 
 
 class Created(FirstEvent):
@@ -63,6 +37,7 @@ class Created(FirstEvent):
     input: Json
     metadata: Json
     approval_checkpoint: str | None = None
+    terms: Terms | None = None
     occurred_at: datetime | None = None
 
 
@@ -72,16 +47,6 @@ class Transition(Event):
     status: Status
     previous: Status
     occurred_at: datetime | None = None
-
-
-class Totals(BaseModel):
-    """What an execution spent in all, written into the event that ends it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    token_usage: Usage = Field(default_factory=Usage)
-    cost_usd: Decimal | None = None
-    unpriced_tokens: int = 0
 
 
 class Ended(Transition):
@@ -96,12 +61,18 @@ class Ended(Transition):
 
 
 class Started(Transition):
-    """A worker took the execution up, for the first time or again."""
+    """A worker took the execution up, for the first time or again.
+
+    `lease` is the digest of the token that its writes must carry, where it holds a lease;
+    `deadline_at` is when the work must be done.
+    """
 
     TOPIC: ClassVar[str] = "execution.started.v1"
 
     worker: str
     attempt: int
+    lease: str | None = None
+    deadline_at: datetime | None = None
 
 
 class Frame(Event):

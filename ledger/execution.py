@@ -11,11 +11,13 @@ from typing import Any, NamedTuple, Self
 from eventsourcing.domain import BaseAggregate
 
 from ledger import events as e
-from ledger.errors import AlreadyDecided, IllegalTransition, NotFound
+from ledger.errors import AlreadyDecided, IllegalTransition, LeaseLost, NotFound
 from ledger.event import Event, Stamp, encode_events, envelope_of
 from ledger.lifecycle import LIFECYCLE
 from ledger.pricing import add_usage
 from ledger.status import Status
+from ledger.terms import Terms
+from ledger.usage import Totals
 
 Facts = Mapping[str, Any]
 
@@ -49,9 +51,13 @@ class Execution(BaseAggregate[str]):
         self.trace_id = ""
         self.root_execution_id = ""
         self.checkpoint: str | None = None
-        self.totals = e.Totals()
+        self.totals = Totals()
+        self.terms = Terms()
         self.worker: str | None = None
+        self.lease: str | None = None
         self.attempt = 0
+        self.worked_us = 0
+        self.working_since: datetime | None = None
         self.started_at: datetime | None = None
         self.approval: PendingApproval | None = None
         self.cancellation_requested = False
@@ -72,15 +78,27 @@ class Execution(BaseAggregate[str]):
             **facts,
         )
 
-    def start(self, stamp: Stamp, worker: str, occurred_at: datetime | None = None) -> None:
-        """A worker takes the execution up.
+    def start(
+        self,
+        stamp: Stamp,
+        worker: str,
+        occurred_at: datetime | None = None,
+        lease: str | None = None,
+    ) -> None:
+        """A worker takes the execution up, under a lease if it is given the digest of one.
 
         It is the same attempt when the worker who asked for an approval goes on after it; anybody
         else begins anew, and whoever reads the history must see that.
         """
-        goes_on = self.status is Status.APPROVED and worker == self.worker
-        attempt = self.attempt + (not goes_on)
-        self._record(stamp, e.Started, worker=worker, attempt=attempt, occurred_at=occurred_at)
+        goes_on = self.status is Status.APPROVED and (worker, lease) == (self.worker, self.lease)
+        facts = {
+            "worker": worker,
+            "attempt": self.attempt + (not goes_on),
+            "lease": lease,
+            "deadline_at": self._deadline(stamp),
+            "occurred_at": occurred_at,
+        }
+        self._record(stamp, e.Started, **facts)
 
     def append(self, stamp: Stamp, frames: Sequence[EncodedFrame]) -> None:
         """Record frames in the order given."""
@@ -163,6 +181,11 @@ class Execution(BaseAggregate[str]):
             raise AlreadyDecided(approval_id, self.status)
         return self.approval
 
+    def check_lease(self, lease: str | None) -> None:
+        """Raises LeaseLost unless this is the lease of the work, or the work is under none."""
+        if lease != self.lease:
+            raise LeaseLost(self.id)
+
     def _check(self, event: type[Event]) -> Status:
         row = LIFECYCLE[event]
         if self.status not in row.sources:
@@ -178,6 +201,14 @@ class Execution(BaseAggregate[str]):
         envelope = envelope_of(stamp, self.trace_id)
         self.trigger_event(event, timestamp=stamp.at, envelope=envelope, **facts)
 
+    def _deadline(self, stamp: Stamp) -> datetime | None:
+        """When the work must be done that begins now: what was worked before counts."""
+        most = self.terms.max_duration_s
+        if most is None or self.mode != "execute":
+            return None
+        left = timedelta(seconds=most) - timedelta(microseconds=self.worked_us)
+        return stamp.at + max(timedelta(), left)
+
     def _duration(self, stamp: Stamp, facts: Facts) -> int | None:
         if self.started_at is None:
             return None
@@ -190,11 +221,13 @@ class Execution(BaseAggregate[str]):
         """Follow a recorded fact."""
         if isinstance(event, e.Transition):
             self.status = event.status
+            self._count_work(event)
         match event:
             case e.Created():
                 self._begin(event)
             case e.Started():
                 self.worker, self.attempt = event.worker, event.attempt
+                self.lease = event.lease
                 self.started_at = self.started_at or event.occurred_at or event.timestamp
             case e.UsageRecorded():
                 self.totals = add_usage(self.totals, event)
@@ -208,12 +241,21 @@ class Execution(BaseAggregate[str]):
                 self.cancellation_reason = event.reason
             case e.Cancelled() | e.Failed():
                 self.approval = None
+            case e.WorkerLost():
+                self.lease = None
             case e.Scored():
                 self.scores |= {event.score_id}
             case e.ScoreRemoved():
                 self.scores -= {event.score_id}
             case _:
                 pass
+
+    def _count_work(self, event: e.Transition) -> None:
+        """Add up how long it was worked on; from one start to whatever comes next."""
+        if self.working_since is not None:
+            worked = event.timestamp - self.working_since
+            self.worked_us += worked // timedelta(microseconds=1)
+        self.working_since = event.timestamp if event.status is Status.RUNNING else None
 
     def _begin(self, event: e.Created) -> None:
         self.workspace = event.envelope.stamp.workspace
@@ -224,3 +266,4 @@ class Execution(BaseAggregate[str]):
         self.trace_id = event.trace_id
         self.root_execution_id = event.root_execution_id
         self.checkpoint = event.approval_checkpoint
+        self.terms = event.terms or Terms()

@@ -5,7 +5,8 @@ from decimal import Context, Decimal, localcontext
 from typing import Any
 
 from ledger.errors import InvalidUsage
-from ledger.events import Price, Totals, Usage, UsageRecorded
+from ledger.events import UsageRecorded
+from ledger.usage import Price, Totals, Usage
 
 _MILLION = Decimal(1_000_000)
 _EXACT = Context(prec=100)

@@ -14,12 +14,12 @@ from ledger.agent import Agent
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.errors import NotFound, VersionMismatch
 from ledger.event import Stamp, Storable
-from ledger.events import Price
 from ledger.execution import Execution
 from ledger.ids import new_id
 from ledger.mapper import LedgerMapper
 from ledger.score_config import ScoreConfig
 from ledger.sqlite import SQLiteStore
+from ledger.usage import Price
 
 Aggregate = Execution | Agent | AgentName | IdempotencyKey | ApiKey | ScoreConfig
 A = TypeVar("A", Execution, Agent, AgentName, IdempotencyKey, ApiKey, ScoreConfig)
@@ -119,6 +119,18 @@ class Unit:
         expected = self._expected_version
         if expected is not None and execution.version != expected:
             raise VersionMismatch(id_, expected, execution.version)
+        return execution
+
+    def at_work(self, id_: str, lease: str | None) -> Execution:
+        """The target, for whoever works on it under this lease, or without one where there is none.
+
+        Raises:
+            NotFound: there is none in the caller's workspace.
+            VersionMismatch: somebody else was faster.
+            LeaseLost: the work is another's, or nobody's.
+        """
+        execution = self.target(id_)
+        execution.check_lease(lease)
         return execution
 
     def agent(self, id_: str) -> Agent:

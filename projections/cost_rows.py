@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, String, 
 
 from ledger import events as e
 from ledger.mapper import Recorded
+from ledger.usage import Usage
 from projections.amounts import Amount, amount_columns
 from projections.dialect import CLUSTERED, upsert
 from projections.money import add
@@ -129,7 +130,7 @@ def _day_of(days: int) -> str:
     return time_of(days * _DAY).date().isoformat()
 
 
-_TOKENS: Final = (*e.Usage.model_fields,)
+_TOKENS: Final = (*Usage.model_fields,)
 
 _SPENT: Final[Mapping[str, Callable[[Recorded, Identity], tuple[Key, Row]]]] = {
     e.Created.TOPIC: _created,

@@ -7,9 +7,9 @@ from typing import Any, Final, Protocol
 import orjson
 from sqlalchemy import Connection, select
 
-from ledger import events as e
 from ledger.mapper import Recorded
 from ledger.strict_json import decode_exact
+from ledger.usage import Usage
 from projections.amounts import Amount
 from projections.execution_tables import payloads
 from projections.span_rows import AGENT, LLM, ROOT_SEQUENCE
@@ -18,7 +18,7 @@ from projections.times import text_of
 Json = dict[str, Any]
 Row = Mapping[str, Any]
 
-_TOKENS: Final = tuple(e.Usage.model_fields)
+_TOKENS: Final = tuple(Usage.model_fields)
 
 
 class Reader(Protocol):

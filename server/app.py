@@ -10,12 +10,14 @@ from aiohttp import web
 from server.agents import AgentSet
 from server.api.catalog import BUSIEST_FIRST
 from server.collector import calm_collector
+from server.dispatch import DISPATCH, Dispatch
 from server.errors import problems
 from server.expiry import expire_approvals
 from server.observe import observe
 from server.opening import services_of
 from server.services import SERVICES
 from server.settings import Settings
+from server.standing import STANDING, Standing
 from server.worker import Worker
 
 log = structlog.get_logger()
@@ -34,16 +36,21 @@ def build_app(
             app[SERVICES] = services
             expiry = asyncio.create_task(expire_approvals(services))
             letting_go = asyncio.create_task(services.outflows.let_go())
+            standing = app[STANDING] = Standing(services)
+            app[DISPATCH] = Dispatch(services, standing)
+            await standing.start()
             embedded = Worker(services, agents or AgentSet())
             if worker:
                 await embedded.start()
             yield
             expiry.cancel()
+            await standing.stop()
             letting_go.cancel()
             await embedded.stop(settings.shutdown_seconds)
 
     async def end_streams(app: web.Application) -> None:
         app[SERVICES].hub.close()
+        app[STANDING].close()
 
     app.cleanup_ctx.append(run)
     app.on_shutdown.append(end_streams)

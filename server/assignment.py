@@ -42,6 +42,10 @@ class Assignment(NamedTuple):
         worker: who took it up last; None when nobody did.
         attempt: how often it was taken up.
         approvals: every yes so far, in order.
+        version: of its latest fact.
+        lease: the digest under which it was taken up last, if under any.
+        deadline_at: when that work must be done, RFC 3339.
+        retry_backoff_s: seconds to wait after the first loss of a worker.
     """
 
     execution_id: str
@@ -58,6 +62,24 @@ class Assignment(NamedTuple):
     worker: str | None
     attempt: int
     approvals: Sequence[Approval]
+    agent_name: str = ""
+    version: int = 0
+    lease: str | None = None
+    deadline_at: str | None = None
+    retry_backoff_s: float = 0
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long it waits before it is given to another worker; longer after each loss."""
+        return float(self.retry_backoff_s * 2 ** max(0, min(self.attempt, 20) - 1))
+
+    @property
+    def waits_for_a_worker(self) -> bool:
+        """Whether it is to be given to one; not if it goes back to the in-process worker."""
+        if self.mode != "execute":
+            return False
+        approved = self.status is Status.APPROVED and not self.was_embedded
+        return approved or self.status is Status.PENDING
 
     @property
     def is_for_embedded(self) -> bool:
@@ -96,6 +118,11 @@ def assignment_of(facts: Sequence[Recorded]) -> Assignment:
         worker=last_start.get("worker"),
         attempt=last_start.get("attempt", 0),
         approvals=tuple(_approvals(facts)),
+        agent_name=created["agent_name"],
+        version=facts[-1].version,
+        lease=last_start.get("lease"),
+        deadline_at=last_start.get("deadline_at"),
+        retry_backoff_s=created.get("terms", {}).get("retry_backoff_s", 0),
     )
 
 

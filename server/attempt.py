@@ -158,8 +158,7 @@ class Attempt:
         if self._why is Interruption.REQUESTED:
             return Cancel(id_, confirm=True)
         if self._why is Interruption.STOPPING:
-            # A server that stops in good order never uses up the last attempt.
-            return LoseWorker(id_, most_attempts=self._run.attempt + 1)
+            return LoseWorker(id_, most_attempts=0, in_good_order=True)
         return _failure(id_, error)
 
     def _completion(self, agent: "asyncio.Task[Any] | None") -> Command:

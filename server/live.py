@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from itertools import takewhile
 from math import inf
 
+from ledger.application import Listener
 from ledger.mapper import Recorded
+from ledger.writer import tell
 from server.frames import ENDINGS, Frames, frame_of
 
 _MOST_TAIL_BYTES = 256 * 1024
@@ -87,6 +89,7 @@ class Hub:
         self._channels: dict[str, Channel] = {}
         self._everything = Channel()
         self._resting = Channel()  # nothing is ever published there
+        self._listeners: list[Listener] = []
         self.closing = False
 
     @property
@@ -97,6 +100,10 @@ class Hub:
     def announce(self, recorded: Sequence[Recorded]) -> None:
         """Tell the readers what was committed; called on the writer's thread."""
         self._loop.call_soon_threadsafe(self._publish, recorded)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell a listener, on the event loop, what was committed, before any reader is woken."""
+        self._listeners.append(listener)
 
     @contextmanager
     def join(self, execution_id: str) -> Iterator[Channel]:
@@ -130,6 +137,8 @@ class Hub:
             channel.close()
 
     def _publish(self, recorded: Sequence[Recorded]) -> None:
+        for listener in self._listeners:
+            tell(listener, recorded)
         touched = set()
         for event in recorded:
             channel = self._channels.get(event.id)

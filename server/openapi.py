@@ -168,6 +168,8 @@ def _in_headers(route: Route) -> list[Json]:
         names.append("IdempotencyKey")
     if _takes_if_match(route):
         names.append("IfMatch")
+    if "{execution_id}" in route.path and route.needs is Permission.RECORD:
+        names.append("LeaseToken")
     if route.media == "text/event-stream":
         names.append("LastEventId")
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]

@@ -30,6 +30,13 @@ HEADERS: Final[Mapping[str, Json]] = {
         "answer again; with another body it is refused.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     },
+    "LeaseToken": {
+        "name": "X-Lease-Token",
+        "in": "header",
+        "description": "The token of the lease under which the caller works on the execution; "
+        "writes of a worker whose lease is over are refused with `lease_lost`.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    },
     "IfMatch": {
         "name": "If-Match",
         "in": "header",

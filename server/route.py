@@ -18,6 +18,7 @@ from ledger.strict_json import InvalidJson, decode, encode
 from projections.errors import InvalidQuery
 from server.auth import NOBODY, Permission, Principal
 from server.errors import InvalidRequest, PayloadTooLarge
+from server.leases import digest_of_token
 from server.services import SERVICES, Services
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
@@ -73,6 +74,12 @@ class Call:
     def trace_id(self) -> str | None:
         """The trace the request belongs to, if it says so."""
         return trace_id_of(self.request.headers.get("traceparent"))
+
+    @property
+    def lease(self) -> str | None:
+        """The digest of the lease's token that the request carries, if it does."""
+        token = self.request.headers.get("X-Lease-Token")
+        return None if not token else digest_of_token(token)
 
     async def caller(self) -> Caller:
         """On whose behalf a command is given, with its idempotency key and its precondition."""

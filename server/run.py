@@ -15,6 +15,7 @@ from ledger.ids import random_hex
 from ledger.mapper import Recorded
 from ledger.pricing import checked_usage
 from ledger.strict_json import decode, encode
+from ledger.usage import Usage
 from server.assignment import Approval, Assignment, approval_of
 from server.outbox import Outbox
 from server.route import check_event_size
@@ -112,8 +113,8 @@ class Run:
         """
         cost = None if cost_usd is None else Decimal(cost_usd)
         report = UsageReport(model=model, cost_usd=cost, **counts)
-        known = report.model_dump(include=set(e.Usage.model_fields), exclude_none=True)
-        checked_usage(e.Usage(**known))
+        known = report.model_dump(include=set(Usage.model_fields), exclude_none=True)
+        checked_usage(Usage(**known))
         self._outbox.add(report)
         await self._outbox.make_room()
 

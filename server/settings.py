@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ledger.events import Price
 from ledger.strict_json import InvalidJson, decode
+from ledger.usage import Price
 
 _PREFIX = "LEDGER_"
 _SQLITE = "sqlite:///"
@@ -103,6 +103,24 @@ class Settings(BaseModel):
     )
     worker_slots: int = Field(
         8, ge=1, le=1024, description="How many executions the in-process worker works on at once."
+    )
+    lease_seconds: float = Field(
+        30,
+        gt=0,
+        le=3600,
+        description=(
+            "How long an execution stays with a worker that is not heard of, in seconds; "
+            "workers are to be heard of three times as often."
+        ),
+    )
+    cancel_grace_seconds: float = Field(
+        30,
+        ge=0,
+        le=86400,
+        description=(
+            "How long a worker has to confirm a cancellation before the execution is "
+            "cancelled without it, in seconds."
+        ),
     )
     most_attempts: int = Field(
         3, ge=1, description="How often an execution is taken up before a lost worker fails it."

@@ -81,7 +81,9 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._listening = True
         self._services.ledger.subscribe(self._hear)
-        self._definitions = await register(self._services, self._agents, self._actor)
+        known = await register(self._services, self._caller, self._agents)
+        ids = [each.agent_id for each in known]
+        self._definitions = dict(zip(ids, self._agents, strict=True))
         self._loops = [
             asyncio.create_task(self._dispatch()),
             asyncio.create_task(self._take_stock()),

@@ -9,6 +9,7 @@ from ledger.claims import AgentName
 from ledger.commands.command import Decision
 from ledger.errors import NameTaken
 from ledger.schema import check_schema
+from ledger.terms import terms_of
 from ledger.unit import Unit
 
 
@@ -68,6 +69,7 @@ class AddVersion:
         agent.refuse_if_archived()
         for name in ("input_schema", "output_schema"):
             check_schema(self.facts.get(name) or {}, name)
+        terms_of(self.facts.get("config") or {})
         version_id = unit.new_id()
         agent.add_version(
             unit.stamp, {"version_id": version_id, **self.facts}, promote=self.promote

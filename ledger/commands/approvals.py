@@ -18,10 +18,11 @@ class RequestApproval:
     checkpoint_name: str
     payload: e.Json
     expires_at: datetime | None = None
+    lease: str | None = None
 
     def decide(self, unit: Unit) -> Decision:
         """Record `approval_requested`; the decision's subject is the approval's id."""
-        execution = unit.target(self.execution_id)
+        execution = unit.at_work(self.execution_id, self.lease)
         return request_approval(
             execution, unit, self.checkpoint_name, self.payload, expires_at=self.expires_at
         )

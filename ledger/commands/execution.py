@@ -10,14 +10,16 @@ from ledger.agent import Agent
 from ledger.commands.agents import agent_of_name
 from ledger.commands.approvals import request_approval
 from ledger.commands.command import Decision
-from ledger.errors import InvalidUsage
+from ledger.errors import InvalidConfig, InvalidUsage
 from ledger.execution import EncodedFrame, Execution
 from ledger.frames import Step, UsageReport
 from ledger.ids import new_trace_id
 from ledger.pricing import checked_usage, priced
 from ledger.schema import check_input
 from ledger.status import Status
+from ledger.terms import Terms, terms_of
 from ledger.unit import Unit
+from ledger.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class CreateExecution:
             "input": self.input,
             "metadata": self.metadata,
             "approval_checkpoint": _checkpoint(config),
+            "terms": _terms(config),
             "occurred_at": self.occurred_at,
             **self._ancestry(unit, id_),
         }
@@ -82,6 +85,15 @@ class CreateExecution:
         }
 
 
+def _terms(config: e.Json) -> Terms | None:
+    """The terms of a version, if it has any; a version of before there were terms has none."""
+    try:
+        terms = terms_of(config)
+    except InvalidConfig:
+        return None
+    return terms if terms != Terms() else None
+
+
 def _checkpoint(config: e.Json) -> str | None:
     """The checkpoint at which a version wants its finished work held back, if it does."""
     if config.get("approval_required") is not True:
@@ -92,16 +104,32 @@ def _checkpoint(config: e.Json) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Take an execution up: a pending one, or one that was approved."""
+    """Take an execution up: a pending one, or one that was approved and is worked on by us."""
 
     execution_id: str
     worker: str
     occurred_at: datetime | None = None
+    lease: str | None = None
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `started`."""
+        execution = unit.at_work(self.execution_id, self.lease)
+        execution.start(unit.stamp, self.worker, self.occurred_at, self.lease)
+        return Decision(execution)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Take an execution up under a new lease, whoever had it before it came to wait."""
+
+    execution_id: str
+    worker: str
+    lease: str
 
     def decide(self, unit: Unit) -> Decision:
         """Record `started`."""
         execution = unit.target(self.execution_id)
-        execution.start(unit.stamp, self.worker, self.occurred_at)
+        execution.start(unit.stamp, self.worker, lease=self.lease)
         return Decision(execution)
 
 
@@ -111,10 +139,11 @@ class Append:
 
     execution_id: str
     steps: Sequence[Step]
+    lease: str | None = None
 
     def decide(self, unit: Unit) -> Decision:
         """Record a frame's event for each."""
-        execution = unit.target(self.execution_id)
+        execution = unit.at_work(self.execution_id, self.lease)
         append_steps(execution, unit, self.steps)
         return Decision(execution)
 
@@ -132,11 +161,11 @@ def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> Non
 
 def usage_facts(unit: Unit, report: UsageReport) -> e.Json:
     """Check the counts of a report and price them."""
-    counts = report.model_dump(include=set(e.Usage.model_fields), exclude_none=True)
+    counts = report.model_dump(include=set(Usage.model_fields), exclude_none=True)
     if report.raw and not any(counts.values()) and report.cost_usd is None:
         message = "prompt_tokens, completion_tokens: missing; `raw` is kept beside them, not read"
         raise InvalidUsage(message)
-    usage = checked_usage(e.Usage(**counts))
+    usage = checked_usage(Usage(**counts))
     return {
         **usage.model_dump(),
         **priced(usage, report.model, unit.policy.prices, report.cost_usd),
@@ -155,6 +184,7 @@ class Complete:
     execution_id: str
     output: e.Json
     occurred_at: datetime | None = None
+    lease: str | None = None
 
     def decide(self, unit: Unit) -> Decision:
         """Record `completed`, or `approval_requested` with the output held back.
@@ -162,7 +192,7 @@ class Complete:
         A yes at another checkpoint is no yes to the output: after one the execution is started
         again before its output is held back.
         """
-        execution = unit.target(self.execution_id)
+        execution = unit.at_work(self.execution_id, self.lease)
         at_work = execution.status in {Status.RUNNING, Status.APPROVED}
         if execution.checkpoint is None or not at_work:
             execution.complete(unit.stamp, self.output, self.occurred_at)
@@ -181,10 +211,11 @@ class Fail:
     error_type: str | None = None
     trace: str | None = None
     occurred_at: datetime | None = None
+    lease: str | None = None
 
     def decide(self, unit: Unit) -> Decision:
         """Record `failed`."""
-        execution = unit.target(self.execution_id)
+        execution = unit.at_work(self.execution_id, self.lease)
         facts = {
             "error": self.error,
             "error_code": self.error_code,
@@ -217,6 +248,7 @@ class Cancel:
     execution_id: str
     reason: str | None = None
     confirm: bool = False
+    lease: str | None = None
 
     def decide(self, unit: Unit) -> Decision:
         """Record `cancellation_requested` on a running execution, `cancelled` on any other.
@@ -224,6 +256,8 @@ class Cancel:
         With `confirm` the caller is the one who works on it, and a running one is cancelled too.
         """
         execution = unit.target(self.execution_id)
+        if self.confirm and execution.status is Status.RUNNING:
+            execution.check_lease(self.lease)
         if not execution.status.is_terminal:
             execution.cancel(unit.stamp, self.reason, confirm=self.confirm)
         return Decision(execution)
@@ -231,19 +265,28 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class LoseWorker:
-    """The worker of an execution fell silent: try again, or give up after so many attempts."""
+    """The worker of an execution fell silent: try again, or give up after so many attempts.
+
+    A worker that gives an execution back in good order never makes it fail.
+    """
 
     execution_id: str
     most_attempts: int
     last_heard: datetime | None = None
+    lease: str | None = None
+    in_good_order: bool = False
 
     def decide(self, unit: Unit) -> Decision:
         """Record `worker_lost`, and `failed` or `cancelled` where there is no next attempt."""
-        execution = unit.target(self.execution_id)
+        execution = unit.at_work(self.execution_id, self.lease)
         execution.lose_worker(unit.stamp, self.last_heard)
         if execution.cancellation_requested:
             execution.cancel(unit.stamp, "the worker was lost after the cancellation request")
-        elif execution.attempt >= self.most_attempts:
+        elif not self.in_good_order and execution.attempt >= self._most(execution.terms):
             error = f"the worker was lost {execution.attempt} times"
             execution.fail(unit.stamp, {"error": error, "error_code": "worker_lost"})
         return Decision(execution)
+
+    def _most(self, terms: Terms) -> int:
+        """A version says how often its executions may be taken up, or else the caller does."""
+        return terms.max_attempts or self.most_attempts

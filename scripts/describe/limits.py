@@ -12,7 +12,7 @@ from projections.pages import DEFAULT_LIMIT, MOST_COUNTED, MOST_PER_PAGE
 from scripts.describe.markdown import code, table
 from server.api.executions import _MOST_IN_TREE
 from server.api.history import _MOST
-from server.api.recording import _MOST_LINES
+from server.api.whole_runs import _MOST_LINES
 from server.outbox import MOST_SECONDS, MOST_STEPS
 from server.outflow import STUCK_SECONDS
 from server.route import _LONGEST_KEY

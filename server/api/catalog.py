@@ -18,12 +18,16 @@ from server.api import (
     sessions,
     streams,
     traces,
+    whole_runs,
+    workers,
 )
 from server.route import Route
 
 _DESCRIBED: Final[Sequence[Route]] = (
     *executions.ROUTES,
+    *whole_runs.ROUTES,
     *recording.ROUTES,
+    *workers.ROUTES,
     *streams.ROUTES,
     *history.ROUTES,
     *approvals.ROUTES,

@@ -120,7 +120,7 @@ async def tree(call: Call) -> Answer:
 
 async def cancel(call: Call) -> Answer:
     """Stop it. A finished run is returned unchanged."""
-    command = c.Cancel(call.path("execution_id"), call.body.reason, call.body.confirm)
+    command = c.Cancel(call.path("execution_id"), call.body.reason, call.body.confirm, call.lease)
     return await answer(call, await call.services.record(command, await call.caller()))
 
 

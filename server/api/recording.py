@@ -1,10 +1,6 @@
 """Recording a run from outside: an agent that lives in another process, in any language."""
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
@@ -12,14 +8,12 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from ledger import commands as c
-from ledger.errors import LedgerError
 from ledger.frames import FRAMES, Step, UsageReport, steps_of
-from ledger.orders import Caller, Receipt
-from ledger.strict_json import encode
+from ledger.orders import Receipt
 from server.auth import Permission
-from server.errors import InvalidRequest, RequestError
+from server.dispatch import DISPATCH
+from server.errors import InvalidRequest
 from server.route import (
-    REQUEST_ID,
     Answer,
     Call,
     Route,
@@ -28,13 +22,10 @@ from server.route import (
     one,
     parse_json,
     read_json,
-    read_model,
 )
 from server.schemas import executions as s
 
-_NDJSON = "application/x-ndjson"
-_MOST_LINES = 10_000
-_LINES_AT_ONCE = 512  # one batch of the writer, which lets only so many commands wait
+NDJSON = "application/x-ndjson"
 
 
 async def create(call: Call) -> Answer:
@@ -46,7 +37,7 @@ async def start(call: Call) -> Answer:
     """Begin work on it."""
     actor = call.principal.actor
     worker = call.body.worker or actor.name or actor.id
-    return await _record(call, c.Start(_id(call), worker, call.body.at))
+    return await _record(call, c.Start(_id(call), worker, call.body.at, call.lease))
 
 
 async def frames(call: Call) -> Answer:
@@ -55,33 +46,36 @@ async def frames(call: Call) -> Answer:
     if not steps:
         message = "body: no frames"
         raise InvalidRequest(message)
-    return await _record(call, c.Append(_id(call), steps))
+    return await _record(call, c.Append(_id(call), steps, call.lease))
 
 
 async def usage(call: Call) -> Answer:
     """Record tokens spent."""
     call.check_event(call.body.raw)
-    return await _record(call, c.Append(_id(call), [call.body]))
+    return await _record(call, c.Append(_id(call), [call.body], call.lease))
 
 
 async def request_approval(call: Call) -> Answer:
     """Park the run until a human decides."""
     body = call.body
     call.check_event(body.payload)
-    command = c.RequestApproval(_id(call), body.checkpoint_name, body.payload, body.expires_at)
+    command = c.RequestApproval(
+        _id(call), body.checkpoint_name, body.payload, body.expires_at, call.lease
+    )
     return await _record(call, command, status=HTTPStatus.CREATED)
 
 
 async def complete(call: Call) -> Answer:
     """Finish with an output."""
     call.check_event(call.body.output)
-    return await _record(call, c.Complete(_id(call), call.body.output, call.body.at))
+    return await _record(call, c.Complete(_id(call), call.body.output, call.body.at, call.lease))
 
 
 async def fail(call: Call) -> Answer:
     """End by an error."""
     body = call.body
-    command = c.Fail(_id(call), body.error, body.error_code, body.error_type, body.trace, body.at)
+    said = body.error, body.error_code, body.error_type, body.trace, body.at
+    command = c.Fail(_id(call), *said, call.lease)
     return await _record(call, command)
 
 
@@ -89,78 +83,6 @@ async def annotate(call: Call) -> Answer:
     """Add or change metadata."""
     call.check_event(call.body.metadata)
     return await _record(call, c.Annotate(_id(call), call.body.metadata))
-
-
-async def record(call: Call) -> Answer:
-    """Record a whole run, or many, one per line; each is one durable append with its verdict."""
-    text = await call.request.read()
-    if call.request.content_type != _NDJSON:
-        value = parse_json(text, "body")
-        caller = await call.caller()
-        receipt = await _record_run(call, value, "", caller, len(text))
-        return _answer(receipt, status=HTTPStatus.CREATED)
-    lines = [(n, line) for n, line in enumerate(text.split(b"\n"), 1) if line.strip()]
-    if len(lines) > _MOST_LINES:
-        message = f"body: {len(lines)} lines are more than {_MOST_LINES}; send them in parts"
-        raise InvalidRequest(message)
-    verdicts: list[dict[str, Any]] = []
-    for start in range(0, len(lines), _LINES_AT_ONCE):
-        part = lines[start : start + _LINES_AT_ONCE]
-        verdicts += await asyncio.gather(*(_verdict(call, number, line) for number, line in part))
-    return one(verdicts)
-
-
-async def _verdict(call: Call, number: int, line: bytes) -> dict[str, Any]:
-    """What became of one line. A line that is refused does not stop the others."""
-    caller = Caller(
-        call.workspace,
-        call.principal.actor,
-        call.request.get(REQUEST_ID),
-        key=f"line:{sha256(line.strip()).hexdigest()}",
-        digest="line",
-    )
-    try:
-        value = parse_json(line, f"line {number}")
-        receipt = await _record_run(call, value, "", caller, len(line))
-    except (LedgerError, RequestError) as error:
-        said = {"code": error.code, "message": error.message, "details": error.details}
-        return {"line": number, "error": said}
-    return {"line": number, **_told(receipt)}
-
-
-async def _record_run(call: Call, value: Any, where: str, caller: Caller, size: int) -> Receipt:
-    body = read_model(s.RunBody, value, where)
-    if body.output is not None and body.error is not None:
-        message = "output and error: a run ends with one of them"
-        raise InvalidRequest(message)
-    began, ended = body.started_at or body.created_at, body.completed_at
-    if began is not None and ended is not None and ended < began:
-        message = "completed_at: a run cannot end before it began"
-        raise InvalidRequest(message)
-    if body.idempotency_key is not None:
-        caller = caller._replace(key=body.idempotency_key, digest=sha256(encode(value)).hexdigest())
-    call.check_event(body.output)
-    command = c.RecordRun(
-        create=replace(creation_of(body, call), occurred_at=body.created_at or body.started_at),
-        steps=_checked(call, _timed([*steps_of(body.frames), *body.usage], ended or began)),
-        output=body.output,
-        error=body.error,
-        error_code=body.error_code,
-        scores=[score.model_dump() for score in body.scores],
-        started_at=body.started_at,
-        completed_at=body.completed_at,
-    )
-    return await call.services.record(command, caller, size)
-
-
-def _timed(steps: Sequence[Step], at: datetime | None) -> Sequence[Step]:
-    """Steps of a run that is over: usage without a time of its own counts when the run did."""
-    return [
-        step.model_copy(update={"at": at})
-        if isinstance(step, UsageReport) and not step.at
-        else step
-        for step in steps
-    ]
 
 
 def creation_of(body: s.CreateBody, call: Call) -> c.CreateExecution:
@@ -186,7 +108,7 @@ def creation_of(body: s.CreateBody, call: Call) -> c.CreateExecution:
 
 async def _steps(call: Call) -> Sequence[Step]:
     request = call.request
-    if request.content_type == _NDJSON:
+    if request.content_type == NDJSON:
         text = await request.read()
         value: Any = [
             parse_json(line, f"line {number}")
@@ -199,10 +121,10 @@ async def _steps(call: Call) -> Sequence[Step]:
         batch = FRAMES.validate_python(value if isinstance(value, list) else [value])
     except ValidationError as error:
         raise invalid(error, "frames") from None
-    return _checked(call, steps_of(batch))
+    return checked(call, steps_of(batch))
 
 
-def _checked(call: Call, steps: Sequence[Step]) -> Sequence[Step]:
+def checked(call: Call, steps: Sequence[Step]) -> Sequence[Step]:
     """Refuse an event beyond the limit before any of the batch is recorded."""
     most = call.services.settings.max_payload_bytes
     for step in steps:
@@ -222,14 +144,26 @@ async def _record(
 ) -> web.StreamResponse:
     size = call.size()
     receipt = await call.services.record(command, await call.caller(), size)
-    return _answer(receipt, status=status)
+    return answer(call, receipt, status=status)
 
 
-def _answer(receipt: Receipt, *, status: HTTPStatus) -> Answer:
-    return one(_told(receipt), status=status, version=receipt.version)
+def answer(call: Call, receipt: Receipt, *, status: HTTPStatus) -> Answer:
+    """The answer to a write."""
+    return one(told(call, receipt), status=status, version=receipt.version)
 
 
-def _told(receipt: Receipt) -> dict[str, Any]:
+def told(call: Call, receipt: Receipt) -> dict[str, Any]:
+    """What is said of a write; a worker learns by it whether to stop, and is heard of."""
+    dispatch = call.request.app[DISPATCH]
+    dispatch.heard(receipt.id, call.lease)
+    said = said_of(receipt)
+    if dispatch.is_cancelling(receipt.id):
+        said["cancellation_requested"] = True
+    return said
+
+
+def said_of(receipt: Receipt) -> dict[str, Any]:
+    """What is said of every write."""
     told = {
         "id": receipt.id,
         "execution_id": receipt.id,
@@ -258,15 +192,6 @@ def _route(path: str, handle: Any, summary: str, **more: Any) -> Route:
 _ONE = "/{execution_id}"
 
 ROUTES = (
-    _route(
-        "/record",
-        record,
-        "Record a whole run, or many as NDJSON",
-        body=s.RunBody,
-        raw_body=True,
-        verdict=s.Verdict,
-        status=HTTPStatus.CREATED,
-    ),
     _route(f"{_ONE}/start", start, "Begin work", body=s.StartBody),
     _route(
         f"{_ONE}/frames",

@@ -150,6 +150,9 @@ class Recorded(BaseModel):
     position: int
     repeated: bool
     approval_id: str | None = None
+    cancellation_requested: bool = Field(
+        False, description="Somebody wants the run stopped: stop, and cancel with `confirm`."
+    )
 
 
 class Refusal(BaseModel):

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from ledger import commands as c
 from ledger.access import Role
-from ledger.events import Price
 from ledger.frames import FRAMES, steps_of
 from ledger.mapper import Recorded
 from ledger.orders import Receipt
 from ledger.strict_json import decode
 from ledger.unit import Policy
+from ledger.usage import Price
 from tests.given import NOON
 from tests.recording import HandClock, Recording, recording
 
@@ -96,6 +96,24 @@ def many_endings(story: Story) -> None:
     _everything_else(story, agent)
 
 
+_NO_SCHEMA: Final = {"input_schema": {}, "message": "", "given": {}}
+
+
+def a_leased_run(story: Story) -> None:
+    """A run under the terms of its version: given away, lost, given to another, and resumed."""
+    agent = story.tell(c.RegisterAgent("Clerk")).id
+    config = {"max_attempts": 5, "retry_backoff_s": 1.5, "max_duration_s": 600}
+    story.tell(c.AddVersion(agent, {"version": "1", "config": config, **_NO_SCHEMA}))
+    run = story.tell(c.CreateExecution(mode="execute", input={"n": 1}, agent_id=agent)).id
+    story.tell(c.Claim(run, "worker-1", "a" * 64))
+    story.tell(c.LoseWorker(run, most_attempts=3, last_heard=NOON, lease="a" * 64))
+    story.tell(c.Claim(run, "worker-2", "b" * 64))
+    story.tell(c.RequestApproval(run, "send", {"n": 1}, lease="b" * 64))
+    story.tell(c.Decide(run, approve=True))
+    story.tell(c.Start(run, "worker-2", lease="b" * 64))
+    story.tell(c.Complete(run, {"n": 2}, lease="b" * 64))
+
+
 def _run_of(agent: str) -> c.CreateExecution:
     return c.CreateExecution(mode="record", input={"text": "Lorem"}, agent_id=agent)
 
@@ -116,6 +134,7 @@ def _everything_else(story: Story, agent: str) -> None:
 STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "an-approved-run": an_approved_run,
     "many-endings": many_endings,
+    "a-leased-run": a_leased_run,
 }
 
 

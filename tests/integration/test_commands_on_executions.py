@@ -8,10 +8,11 @@ import pytest
 
 from ledger import commands as c
 from ledger.errors import InvalidInput, InvalidUsage, NotFound
-from ledger.events import Price, Thought
+from ledger.events import Thought
 from ledger.frames import UsageReport
 from ledger.strict_json import InvalidJson
 from ledger.unit import Policy
+from ledger.usage import Price
 from tests.given import NOON, frame
 from tests.recording import Recording, created, recording, topics
 

@@ -199,11 +199,15 @@ def whole_runs() -> Commands:
     )
 
 
+LEASES: Final = ("a" * 64, "b" * 64)
+leases = st.none() | st.sampled_from(LEASES)
+
 ON_EXECUTION: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
-    c.Start: lambda id_, _: st.builds(c.Start, st.just(id_), words, moments),
-    c.Append: lambda id_, _: st.builds(c.Append, st.just(id_), steps),
+    c.Start: lambda id_, _: st.builds(c.Start, st.just(id_), words, moments, lease=leases),
+    c.Claim: lambda id_, _: st.builds(c.Claim, st.just(id_), words, st.sampled_from(LEASES)),
+    c.Append: lambda id_, _: st.builds(c.Append, st.just(id_), steps, leases),
     c.RequestApproval: lambda id_, _: st.builds(
-        c.RequestApproval, st.just(id_), words, digestible | objects, moments
+        c.RequestApproval, st.just(id_), words, digestible | objects, moments, leases
     ),
     c.Decide: lambda id_, subject: st.builds(
         c.Decide, st.just(id_), st.booleans(), st.none() | words, st.none() | st.just(subject)
@@ -211,12 +215,23 @@ ON_EXECUTION: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
     c.ExpireApproval: lambda id_, subject: st.builds(
         c.ExpireApproval, st.just(id_), st.just(subject)
     ),
-    c.Complete: lambda id_, _: st.builds(c.Complete, st.just(id_), digestible | objects, moments),
-    c.Fail: lambda id_, _: st.builds(
-        c.Fail, st.just(id_), words, st.sampled_from(["error", "timeout"]), st.none() | words
+    c.Complete: lambda id_, _: st.builds(
+        c.Complete, st.just(id_), digestible | objects, moments, leases
     ),
-    c.Cancel: lambda id_, _: st.builds(c.Cancel, st.just(id_), st.none() | words, st.booleans()),
-    c.LoseWorker: lambda id_, _: st.builds(c.LoseWorker, st.just(id_), st.integers(1, 3), moments),
+    c.Fail: lambda id_, _: st.builds(
+        c.Fail,
+        st.just(id_),
+        words,
+        st.sampled_from(["error", "timeout"]),
+        st.none() | words,
+        lease=leases,
+    ),
+    c.Cancel: lambda id_, _: st.builds(
+        c.Cancel, st.just(id_), st.none() | words, st.booleans(), leases
+    ),
+    c.LoseWorker: lambda id_, _: st.builds(
+        c.LoseWorker, st.just(id_), st.integers(1, 3), moments, leases
+    ),
     c.Annotate: lambda id_, _: st.builds(c.Annotate, st.just(id_), objects),
     c.Score: lambda id_, subject: st.builds(
         c.Score, st.just(id_), score_facts, st.none() | st.just(subject)

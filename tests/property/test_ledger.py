@@ -24,12 +24,12 @@ from pydantic import BaseModel
 from ledger import commands as c
 from ledger.errors import KeyReused, LedgerError, VersionMismatch
 from ledger.event import Event
-from ledger.events import Price
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.orders import Caller, Receipt
 from ledger.status import Status
 from ledger.strict_json import encode
 from ledger.unit import Aggregates, Policy
+from ledger.usage import Price
 from tests.property import ledger_strategies as draws
 from tests.recording import ACME, SECONDS, UMBRELLA, HandClock, Recording
 

@@ -6,8 +6,9 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.events import Price, Totals, Usage, UsageRecorded
+from ledger.events import UsageRecorded
 from ledger.pricing import add_usage, cost_of
+from ledger.usage import Price, Totals, Usage
 from tests.given import STAMP, newest, running
 from tests.property.ledger_strategies import money
 

@@ -12,6 +12,7 @@ from ledger.event import EncodedEvent, Event
 from ledger.execution import Execution
 from ledger.lifecycle import LIFECYCLE
 from ledger.status import Status
+from ledger.usage import Totals
 from tests import given
 from tests.given import APPROVAL_ID, IN_STATUS, NOON, STAMP, frame, later, newest, recorded
 
@@ -218,7 +219,7 @@ def test_a_cost_nobody_knows_is_no_cost_and_its_tokens_are_unpriced(running: Exe
 def test_an_execution_that_spent_nothing_ends_with_no_cost(running: Execution) -> None:
     running.complete(STAMP, {})
 
-    assert newest(running).totals == e.Totals()
+    assert newest(running).totals == Totals()
 
 
 def test_the_duration_runs_from_the_start_to_the_end(pending: Execution) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from ledger.errors import InvalidUsage
-from ledger.events import Price, Totals, Usage, UsageRecorded
+from ledger.events import UsageRecorded
 from ledger.pricing import add_usage, checked_usage, cost_of, priced
+from ledger.usage import Price, Totals, Usage
 from tests import given
 
 PRICE = Price(

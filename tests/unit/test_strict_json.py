@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from ledger.errors import Refused
-from ledger.events import Price
 from ledger.strict_json import (
     InvalidJson,
     decode,
@@ -16,6 +15,7 @@ from ledger.strict_json import (
     number,
     plain,
 )
+from ledger.usage import Price
 
 NOT_JSON = {
     "nothing": b"",

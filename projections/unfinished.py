@@ -1,0 +1,43 @@
+"""What has not ended and somebody may have to see to, of every workspace: for whoever starts up."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, or_, select
+
+from ledger.status import Status
+from projections.execution_tables import executions
+
+_OPEN = [status for status in Status if not status.is_terminal]
+
+
+class Unfinished(NamedTuple):
+    """An execution that somebody may have to work on, or to stop."""
+
+    id: str
+    workspace: str
+    agent_id: str
+    status: Status
+    worker: str | None
+    cancelling: bool
+
+
+def unfinished(connection: Connection) -> list[Unfinished]:
+    """What is to be executed, or to be cancelled, and has not ended; oldest first."""
+    table = executions.c
+    statement = (
+        select(
+            table.id,
+            table.workspace,
+            table.agent_id,
+            table.status,
+            table.worker,
+            table.cancellation_requested,
+        )
+        .where(table.status.in_(_OPEN))
+        .where(or_(table.mode == "execute", table.cancellation_requested))
+        .order_by(table.created_at, table.id)
+    )
+    return [
+        Unfinished(id_, workspace, agent_id, Status(status), worker, cancelling)
+        for id_, workspace, agent_id, status, worker, cancelling in connection.execute(statement)
+    ]

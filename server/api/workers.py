@@ -1,0 +1,185 @@
+"""Workers: take executions up, be heard of, go on after a human's answer, give back."""
+
+from http import HTTPStatus
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ledger.commands import LoseWorker
+from ledger.errors import NotFound
+from ledger.orders import Caller
+from projections import agents
+from server.api.recording import told
+from server.assignment import Assignment
+from server.auth import Permission
+from server.dispatch import DISPATCH, Dispatch
+from server.registration import register
+from server.route import Answer, Call, Route, one
+from server.schemas import executions as s
+from server.schemas import workers as w
+
+
+async def register_(call: Call) -> Answer:
+    """Make the caller's agents known; a version whose label is new is put in force."""
+    agents_ = call.body.agents
+    known = await register(call.services, await _caller(call), agents_)
+    return one(
+        [
+            {"name": agent.name, "version": agent.version, **each._asdict()}
+            for agent, each in zip(agents_, known, strict=True)
+        ]
+    )
+
+
+async def claim(call: Call) -> Answer:
+    """Give the caller executions of its agents, each under a lease of its own."""
+    dispatch, body = _dispatch(call), call.body
+    caller = await _caller(call)
+    ids = await call.services.query(lambda connection: _ids(connection, caller.workspace, body))
+    worker = body.worker or caller.actor.name or caller.actor.id
+    given = await dispatch.claim(caller, worker, ids, body.most, body.wait_seconds)
+    return one([await _assignment(call, each.assignment, each.token) for each in given])
+
+
+def _ids(connection: Connection, workspace: str, body: w.ClaimBody) -> list[str]:
+    ids: list[str] = []
+    for name in body.agents:
+        found = agents.find_agent(connection, workspace, name)
+        if found is None:
+            raise NotFound("agent named", name)
+        ids.append(found["id"])
+    return ids
+
+
+async def heartbeat(call: Call) -> Answer:
+    """Give the lease its whole time again, and say whether the work is to stop."""
+    dispatch, id_ = _dispatch(call), call.path("execution_id")
+    await dispatch.hear_from(call.workspace, id_, call.lease)
+    if call.body.wait_seconds:
+        await dispatch.until_to_stop(id_, call.body.wait_seconds)
+        await dispatch.hear_from(call.workspace, id_, call.lease)
+    return one(
+        {
+            "execution_id": id_,
+            "lease_seconds": dispatch.lease_seconds,
+            "cancellation_requested": dispatch.is_cancelling(id_),
+        }
+    )
+
+
+async def go_on(call: Call) -> Answer:
+    """Wait for the human's answer; if it is yes, the execution runs again under the same lease."""
+    dispatch, id_ = _dispatch(call), call.path("execution_id")
+    caller = await call.caller()
+    found = await dispatch.go_on(caller, id_, call.lease, call.body.wait_seconds)
+    return one(await _assignment(call, found, None), version=found.version)
+
+
+async def release(call: Call) -> Answer:
+    """Give the execution back to be taken up by another worker; no attempt is used up."""
+    id_ = call.path("execution_id")
+    await _dispatch(call).hear_from(call.workspace, id_, call.lease)
+    command = LoseWorker(id_, most_attempts=0, lease=call.lease, in_good_order=True)
+    receipt = await call.services.record(command, await call.caller())
+    return one(told(call, receipt), version=receipt.version)
+
+
+async def _assignment(call: Call, found: Assignment, token: str | None) -> dict[str, Any]:
+    version = await _version(call, found)
+    dispatch = _dispatch(call)
+    seconds = dispatch.lease_seconds
+    return {
+        "execution_id": found.execution_id,
+        "agent_id": found.agent_id,
+        "agent_name": found.agent_name,
+        "agent_version_id": found.agent_version_id,
+        "agent_version": version["version"],
+        "config": version["config"],
+        "input": found.input,
+        "metadata": found.metadata,
+        "session_id": found.session_id,
+        "user_id": found.user_id,
+        "trace_id": found.trace_id,
+        "status": found.status,
+        "attempt": found.attempt,
+        "approvals": [approval._asdict() for approval in found.approvals],
+        "deadline_at": found.deadline_at,
+        "version": found.version,
+        "cancellation_requested": dispatch.is_cancelling(found.execution_id),
+        "lease": {"token": token, "seconds": seconds, "heartbeat_seconds": seconds / 3},
+    }
+
+
+async def _version(call: Call, found: Assignment) -> dict[str, Any]:
+    if not found.agent_version_id:
+        return {"version": "", "config": {}}
+    return await call.services.query(
+        lambda connection: agents.get_version(
+            connection, found.workspace, found.agent_id, found.agent_version_id
+        )
+    )
+
+
+async def _caller(call: Call) -> Caller:
+    """For what is several commands, or none: a key stands for one."""
+    return (await call.caller())._replace(key=None, digest="", expected_version=None)
+
+
+def _dispatch(call: Call) -> Dispatch:
+    return call.request.app[DISPATCH]
+
+
+def _route(path: str, handle: Any, summary: str, **more: Any) -> Route:
+    return Route(
+        method="POST",
+        path=f"/api/v1{path}",
+        handle=handle,
+        summary=summary,
+        tag="workers",
+        needs=Permission.RECORD,
+        status=HTTPStatus.OK,
+        **more,
+    )
+
+
+_ONE = "/executions/{execution_id}"
+
+ROUTES = (
+    _route(
+        "/workers/register",
+        register_,
+        "Make a worker's agents known, once",
+        body=w.RegisterBody,
+        answer=w.Registered,
+        many="list",
+    ),
+    _route(
+        "/workers/claim",
+        claim,
+        "Take up executions of some agents; waits for one to come",
+        body=w.ClaimBody,
+        answer=w.Assignment,
+        many="list",
+    ),
+    _route(
+        f"{_ONE}/heartbeat",
+        heartbeat,
+        "Keep the lease, and learn whether to stop",
+        body=w.HeartbeatBody,
+        answer=w.Heartbeat,
+    ),
+    _route(
+        f"{_ONE}/go-on",
+        go_on,
+        "Go on after a human's answer; waits for it",
+        body=w.GoOnBody,
+        answer=w.Assignment,
+    ),
+    _route(
+        f"{_ONE}/release",
+        release,
+        "Give it back for another worker",
+        body=w.ReleaseBody,
+        answer=s.Recorded,
+    ),
+)

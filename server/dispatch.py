@@ -1,0 +1,147 @@
+"""What workers ask of the server: work, more time, leave to go on. The commands do the rest."""
+
+import asyncio
+import secrets
+from collections.abc import Collection
+from typing import NamedTuple
+
+from aiohttp import web
+
+from ledger.commands import Claim, Start
+from ledger.errors import IllegalTransition, NotFound
+from ledger.orders import Caller
+from ledger.status import Status
+from server.assignment import Assignment
+from server.leases import digest_of_token
+from server.services import Services
+from server.standing import Standing
+from server.work_queue import Place
+
+
+class Given(NamedTuple):
+    """An execution as it is given to a worker, and the token that its writes must carry."""
+
+    assignment: Assignment
+    token: str
+
+
+class Dispatch:
+    """Gives executions to workers that ask for them. On the event loop only."""
+
+    def __init__(self, services: Services, standing: Standing) -> None:
+        self._services = services
+        self._standing = standing
+        self.lease_seconds = services.settings.lease_seconds
+
+    def heard(self, execution_id: str, lease: str | None) -> None:
+        """A worker wrote: if it holds the lease, that has its whole time again."""
+        self._standing.leases.heard(execution_id, lease)
+
+    def is_cancelling(self, execution_id: str) -> bool:
+        """Whether the work is to stop."""
+        return self._standing.overdue.is_cancelling(execution_id)
+
+    async def claim(
+        self, caller: Caller, worker: str, agent_ids: Collection[str], most: int, seconds: float
+    ) -> list[Given]:
+        """Give a worker executions of some agents, each under a lease of its own.
+
+        Args:
+            caller: on whose behalf.
+            worker: the name that is recorded.
+            agent_ids: of the agents it can run, of the caller's workspace.
+            most: executions at once.
+            seconds: to wait for the first one.
+
+        Returns:
+            At most so many; none when none came in that time.
+        """
+        places = [Place(caller.workspace, agent_id) for agent_id in agent_ids]
+        deadline = _now() + seconds
+        while True:
+            given: list[Given] = []
+            while len(given) < most and (id_ := self._standing.queue.take(places)) is not None:
+                given += await self._give(caller, worker, id_)
+            left = deadline - _now()
+            if given or left <= 0 or self._standing.closing:
+                return given
+            await self._standing.queue.arrival(places, left)
+
+    async def _give(self, caller: Caller, worker: str, id_: str) -> list[Given]:
+        token = secrets.token_urlsafe(24)
+        try:
+            await self._services.record(Claim(id_, worker, digest_of_token(token)), caller)
+        except IllegalTransition:
+            return []  # another worker was faster, or it is over
+        except BaseException:  # whoever asked is gone, or the disk is: it must not wait for ever
+            self._standing.requeue(id_)
+            raise
+        return [Given(await self._standing.known(id_), token)]
+
+    async def hear_from(self, workspace: str, execution_id: str, lease: str | None) -> None:
+        """A worker is there: its lease has its whole time again.
+
+        Raises:
+            NotFound: there is no such execution in this workspace.
+            LeaseLost: it is worked on under another lease, or under none.
+        """
+        if (
+            self._standing.leases.digest_of(execution_id) is None
+        ):  # after a restart the log knows first
+            found = await self._standing.assignment(execution_id)
+            if found is None or found.workspace != workspace:
+                raise NotFound("execution", execution_id)
+            if not found.status.is_terminal:
+                self._standing.take_in_lease(found)
+        self._standing.leases.check(workspace, execution_id, lease)
+        self._standing.leases.heard(execution_id, lease)
+
+    async def until_to_stop(self, execution_id: str, seconds: float) -> None:
+        """Wait so long, or until the work on an execution is to stop or has ended."""
+        deadline = _now() + seconds
+        with self._services.hub.join(execution_id) as channel:
+            while (
+                self._standing.may_wait
+                and self._standing.leases.digest_of(execution_id) is not None
+            ):
+                left = deadline - _now()
+                if left <= 0 or self._standing.overdue.is_cancelling(execution_id):
+                    return
+                await channel.went_on(channel.last, left)
+
+    async def go_on(
+        self, caller: Caller, execution_id: str, lease: str | None, seconds: float
+    ) -> Assignment:
+        """Let a worker who waited for a human go on, once there is an answer.
+
+        Returns:
+            How the execution stands: running if the answer was yes; awaiting_approval if there is
+            none yet after so many seconds; or how it ended.
+
+        Raises:
+            NotFound: there is no such execution in the caller's workspace.
+            LeaseLost: the execution was given to another meanwhile.
+        """
+        await self.hear_from(caller.workspace, execution_id, lease)
+        deadline = _now() + seconds
+        with self._services.hub.join(execution_id) as channel:
+            while True:
+                seen = channel.last
+                found = await self._standing.known(execution_id)
+                left = deadline - _now()
+                parked = found.status is Status.AWAITING_APPROVAL
+                if not parked or left <= 0 or not self._standing.may_wait:
+                    break
+                await channel.went_on(max(seen, found.version), left)
+        if found.status is Status.APPROVED:
+            start = Start(execution_id, found.worker or "", lease=lease)
+            await self._services.record(start, caller)
+            found = await self._standing.known(execution_id)
+        return found
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+DISPATCH: web.AppKey[Dispatch] = web.AppKey("dispatch", Dispatch)

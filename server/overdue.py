@@ -1,0 +1,100 @@
+"""What must have happened by some time, or the server sees to it: deadlines, and cancellations."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from time import monotonic
+from typing import NamedTuple
+
+from ledger.clock import Clock, parse_time, utc_now
+from ledger.commands import Cancel, Command, Fail
+
+
+class Due(NamedTuple):
+    """Something that is due now.
+
+    Attributes:
+        execution_id: which it is about.
+        workspace: that it belongs to.
+        command: what to do, given the lease under which the execution is worked on.
+    """
+
+    execution_id: str
+    workspace: str
+    command: Callable[[str | None], Command]
+
+
+class _Deadline(NamedTuple):
+    workspace: str
+    at: datetime
+
+
+class _Cancellation(NamedTuple):
+    workspace: str
+    at: float
+    reason: str | None
+
+
+class Overdue:
+    """Executions whose work must end by some time. On the event loop only.
+
+    A deadline is a time that is recorded. The grace of a cancellation begins when this process
+    learns of it.
+    """
+
+    def __init__(
+        self,
+        grace_seconds: float,
+        clock: Callable[[], float] = monotonic,
+        wall: Clock = utc_now,
+    ) -> None:
+        self._grace = grace_seconds
+        self._clock = clock
+        self._wall = wall
+        self._deadlines: dict[str, _Deadline] = {}
+        self._cancellations: dict[str, _Cancellation] = {}
+
+    def must_end(self, execution_id: str, workspace: str, deadline_at: str) -> None:
+        """The work must be done by a time, RFC 3339."""
+        self._deadlines[execution_id] = _Deadline(workspace, parse_time(deadline_at))
+
+    def suspend(self, execution_id: str) -> None:
+        """A human is waited for: that time does not count. The next start says the new deadline."""
+        self._deadlines.pop(execution_id, None)
+
+    def cancelling(self, execution_id: str, workspace: str, reason: str | None) -> None:
+        """Somebody wants it stopped; its worker has so long to confirm."""
+        due_at = self._clock() + self._grace
+        self._cancellations[execution_id] = _Cancellation(workspace, due_at, reason)
+
+    def is_cancelling(self, execution_id: str) -> bool:
+        """Whether its worker has yet to confirm a cancellation."""
+        return execution_id in self._cancellations
+
+    def forget(self, execution_id: str) -> None:
+        """The work is over."""
+        self._deadlines.pop(execution_id, None)
+        self._cancellations.pop(execution_id, None)
+
+    def due(self) -> Iterator[Due]:
+        """What is due; again each time, until it is forgotten."""
+        for id_, deadline in list(self._deadlines.items()):
+            if deadline.at <= self._wall():
+                yield Due(id_, deadline.workspace, _timeout(id_))
+        for id_, cancellation in list(self._cancellations.items()):
+            if cancellation.at <= self._clock():
+                yield Due(id_, cancellation.workspace, _cancellation(id_, cancellation.reason))
+
+
+def _timeout(id_: str) -> Callable[[str | None], Command]:
+    def fail(lease: str | None) -> Command:
+        error = "the work took longer than its version allows (max_duration_s)"
+        return Fail(id_, error, "timeout", lease=lease)
+
+    return fail
+
+
+def _cancellation(id_: str, reason: str | None) -> Callable[[str | None], Command]:
+    def cancel(lease: str | None) -> Command:
+        return Cancel(id_, reason, confirm=True, lease=lease)
+
+    return cancel

@@ -1,0 +1,202 @@
+"""How the executions that concern workers stand: which wait, are worked on, are parked, must end.
+
+It follows the log; at the start the same is read from the views and the log. Nothing depends on it
+that the ledger does not check again.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from ledger import events as e
+from ledger.mapper import Recorded
+from ledger.status import Status
+from projections.unfinished import Unfinished, unfinished
+from server.assignment import EMBEDDED, Assignment, assignment_of
+from server.frames import ENDINGS
+from server.leases import Leases
+from server.overdue import Overdue
+from server.services import Services
+from server.supervisor import Supervisor
+from server.work_queue import Place, WorkQueue
+
+_TO_EXECUTE = b'"mode":"execute"'
+_PAUSE_AFTER_FAULT_SECONDS: Final = 1.0
+
+log = structlog.get_logger()
+
+
+class Standing:
+    """What is known of them. On the event loop only."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.queue = WorkQueue()
+        self.leases = Leases(services.settings.lease_seconds)
+        self.overdue = Overdue(services.settings.cancel_grace_seconds)
+        self._supervisor = Supervisor(services, self.leases, self.overdue, self.requeue)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.closing = False
+
+    async def start(self) -> None:
+        """Follow the log from here on, and find what was begun before."""
+        self._services.hub.listen(self._follow)
+        self._do(self._recover())
+        self._do(self._supervisor.look_after())
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        self.closing = True
+        self.queue.close()
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        self.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Asking.
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether the server goes on for a while."""
+        return not (self.closing or self._services.hub.closing)
+
+    async def known(self, id_: str) -> Assignment:
+        """An execution that there is, as it stands in the log."""
+        found = await self.assignment(id_)
+        assert found is not None
+        return found
+
+    async def assignment(self, id_: str) -> Assignment | None:
+        """An execution as it stands in the log; None when there is none of that id."""
+        facts = await self._services.read(partial(self._services.ledger.read_facts, id_))
+        is_one = bool(facts) and facts[0].topic == e.Created.TOPIC
+        return assignment_of(facts) if is_one else None
+
+    def requeue(self, id_: str) -> None:
+        """Let an execution wait for a worker again, if it does, after its pause."""
+        self._do(self._requeue(id_))
+
+    # What happens in the ledger.
+
+    def _follow(self, recorded: Sequence[Recorded]) -> None:
+        for event in recorded:
+            follow = _FOLLOW.get(event.topic)
+            if follow is not None and not self.closing and _may_concern(event):
+                follow(self, event)
+
+    def _created(self, event: Recorded) -> None:
+        self.queue.put(Place(_workspace(event), event.facts["agent_id"]), event.id)
+
+    def _started(self, event: Recorded) -> None:
+        facts, workspace = event.facts, _workspace(event)
+        self.queue.drop(event.id)
+        if "lease" in facts:
+            self.leases.grant(event.id, workspace, facts["lease"])
+        else:
+            self.leases.end(event.id)
+        if "deadline_at" in facts:
+            self.overdue.must_end(event.id, workspace, facts["deadline_at"])
+
+    def _parked(self, event: Recorded) -> None:
+        self.leases.park(event.id)
+        self.overdue.suspend(event.id)
+
+    def _approved(self, event: Recorded) -> None:
+        if not self.leases.unpark(event.id):
+            self.requeue(event.id)
+
+    def _lost(self, event: Recorded) -> None:
+        self._ended(event)
+        self.requeue(event.id)
+
+    def _cancelling(self, event: Recorded) -> None:
+        self.overdue.cancelling(event.id, _workspace(event), event.facts.get("reason"))
+
+    def _ended(self, event: Recorded) -> None:
+        self.queue.drop(event.id)
+        self.leases.end(event.id)
+        self.overdue.forget(event.id)
+
+    async def _requeue(self, id_: str) -> None:
+        """Let an execution wait for a worker again, after the pause that its version asks for."""
+        found = await self.known(id_)
+        if found.waits_for_a_worker:
+            await asyncio.sleep(found.pause_seconds)
+            self.queue.put(Place(found.workspace, found.agent_id), id_)
+
+    async def _recover(self) -> None:
+        """Find what was begun before this process; tried again until it is known."""
+        while True:
+            try:
+                found = await self._services.query(unfinished)
+                for each in found:
+                    await self._take_in(each)
+            except Exception:  # whatever the disk does, workers must be served
+                log.exception("cannot read what waits to be taken up; trying again")
+                await asyncio.sleep(_PAUSE_AFTER_FAULT_SECONDS)
+            else:
+                return
+
+    async def _take_in(self, each: Unfinished) -> None:
+        if each.status is Status.PENDING:
+            self.queue.put(Place(each.workspace, each.agent_id), each.id)
+        elif not (each.worker or "").startswith(EMBEDDED):
+            found = await self.known(each.id)
+            self.take_in_lease(found)
+            self._take_in_duties(found, cancelling=each.cancelling)
+
+    def take_in_lease(self, found: Assignment) -> None:
+        """Give the lease that the log knows its whole time, where none is known here."""
+        id_ = found.execution_id
+        if found.lease is None or self.leases.digest_of(id_) is not None:
+            return
+        self.leases.grant(id_, found.workspace, found.lease)
+        if found.status is Status.AWAITING_APPROVAL:
+            self.leases.park(id_)
+        elif found.status is Status.APPROVED:
+            self.leases.unpark(id_)
+
+    def _take_in_duties(self, found: Assignment, *, cancelling: bool) -> None:
+        if found.status is not Status.RUNNING:
+            return
+        if found.deadline_at is not None:
+            self.overdue.must_end(found.execution_id, found.workspace, found.deadline_at)
+        if cancelling:
+            self.overdue.cancelling(found.execution_id, found.workspace, None)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+_FOLLOW: Final[Mapping[str, Callable[[Standing, Recorded], None]]] = {
+    e.Created.TOPIC: Standing._created,  # noqa: SLF001 - its own table
+    e.Started.TOPIC: Standing._started,  # noqa: SLF001
+    e.ApprovalRequested.TOPIC: Standing._parked,  # noqa: SLF001
+    e.Approved.TOPIC: Standing._approved,  # noqa: SLF001
+    e.WorkerLost.TOPIC: Standing._lost,  # noqa: SLF001
+    e.CancellationRequested.TOPIC: Standing._cancelling,  # noqa: SLF001
+    **dict.fromkeys(ENDINGS, Standing._ended),  # noqa: SLF001
+}
+"""What each fact means for whoever works, or waits for work."""
+
+
+def _workspace(event: Recorded) -> str:
+    workspace: str = event.envelope["workspace"]
+    return workspace
+
+
+def _may_concern(event: Recorded) -> bool:
+    """Whether a worker may have to do with it; cheap, and sometimes a yes too many."""
+    return event.topic != e.Created.TOPIC or _TO_EXECUTE in event.state
+
+
+STANDING: web.AppKey[Standing] = web.AppKey("standing", Standing)

@@ -1,0 +1,78 @@
+"""Sees to what nobody asks for: workers that fell silent, work that must end by now."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from ledger.commands import Command, LoseWorker
+from ledger.errors import IllegalTransition, LeaseLost
+from ledger.event import Actor
+from ledger.orders import Caller
+from server.leases import Lease, Leases
+from server.overdue import Due, Overdue
+from server.services import Services
+
+_MOST_BETWEEN_LOOKS_SECONDS: Final = 1.0
+_LOOKS_PER_LEASE: Final = 10
+_SYSTEM: Final = Actor(type="system", id="dispatch", auth="in_process")
+
+log = structlog.get_logger()
+
+
+class Supervisor:
+    """Takes executions back from silent workers, and ends what is overdue.
+
+    `requeue` lets an execution wait for a worker again.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        leases: Leases,
+        overdue: Overdue,
+        requeue: Callable[[str], None],
+    ) -> None:
+        self._services = services
+        self._leases = leases
+        self._overdue = overdue
+        self._requeue = requeue
+
+    async def look_after(self) -> None:
+        """Look again and again, for ever."""
+        every = min(_MOST_BETWEEN_LOOKS_SECONDS, self._leases.seconds / _LOOKS_PER_LEASE)
+        while True:
+            await asyncio.sleep(every)
+            await asyncio.gather(
+                *(self._take_back(lease) for lease in self._leases.overdue()),
+                *(self._end(due) for due in self._overdue.due()),
+            )
+
+    async def _take_back(self, lease: Lease) -> None:
+        """Record that a worker fell silent; one that was to go on after an answer just lost it."""
+        id_ = lease.execution_id
+        if lease.resuming:
+            self._leases.end(id_)
+            self._requeue(id_)
+            return
+        most = self._services.settings.most_attempts
+        lost = LoseWorker(id_, most, lease.heard_at, lease.digest)
+        if not await self._recorded(lost, lease.workspace):
+            self._leases.end(id_)
+
+    async def _end(self, due: Due) -> None:
+        command = due.command(self._leases.digest_of(due.execution_id))
+        if not await self._recorded(command, due.workspace):
+            self._overdue.forget(due.execution_id)
+
+    async def _recorded(self, command: Command, workspace: str) -> bool:
+        """Record it; False when the execution moved on meanwhile. A fault is tried again later."""
+        try:
+            await self._services.record(command, Caller(workspace, _SYSTEM))
+        except (IllegalTransition, LeaseLost) as refusal:
+            log.info("the execution moved on meanwhile", reason=str(refusal))
+            return False
+        except Exception:  # the next look finds it again
+            log.exception("cannot end what is overdue; trying again")
+        return True
