@@ -22,6 +22,7 @@ PARTS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
         "ledger": modules.ledger,
         "projections": modules.projections,
         "server": modules.server,
+        "ledger_client": modules.ledger_client,
     },
     "docs/events.md": {
         "topics": events.overview,

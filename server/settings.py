@@ -14,8 +14,8 @@ from ledger.usage import Price
 
 _PREFIX = "LEDGER_"
 _SQLITE = "sqlite:///"
-_OF_CLIENTS = frozenset({"server", "api_key"})
-"""Variables that the client commands read, which say nothing to a server."""
+_OF_CLIENTS = frozenset({"server", "api_key", "url", "spill_dir"})
+"""Variables that clients read, which say nothing to a server."""
 
 _NO_AMOUNTS = frozenset({"source", "effective"})
 """What a price says beside its amounts."""

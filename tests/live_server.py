@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from server.agents import AgentSet
 from server.app import build_app
 from server.settings import Settings
 
@@ -67,18 +68,22 @@ class Reader:
 
 
 @contextmanager
-def live_server(settings: Settings) -> Iterator[Caller]:
-    """Serve until the block is left."""
+def live_server(
+    settings: Settings, agents: AgentSet | None = None, port: int = 0
+) -> Iterator[Caller]:
+    """Serve until the block is left; with agents, they work. Port 0 takes a free one."""
     started = threading.Event()
-    port: list[int] = []
+    taken: list[int] = []
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
+    application = build_app(settings, agents=agents, worker=agents is not None)
+
     async def serve() -> None:
-        runner = web.AppRunner(build_app(settings, worker=False), handler_cancellation=True)
+        runner = web.AppRunner(application, handler_cancellation=True)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        port.append(runner.addresses[0][1])
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        taken.append(runner.addresses[0][1])
         started.set()
         await stop.wait()
         await runner.cleanup()
@@ -87,7 +92,7 @@ def live_server(settings: Settings) -> Iterator[Caller]:
     thread.start()
     assert started.wait(30)
     try:
-        yield Caller(port[0])
+        yield Caller(taken[0])
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(30)

@@ -6,7 +6,7 @@ from pathlib import Path
 from scripts.describe.markdown import code, table
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("ledger", "projections", "server")
+PACKAGES = ("ledger", "projections", "server", "ledger_client")
 
 
 def ledger() -> str:
@@ -22,6 +22,11 @@ def projections() -> str:
 def server() -> str:
     """The modules of the server."""
     return _map("server")
+
+
+def ledger_client() -> str:
+    """The modules of the client."""
+    return _map("ledger_client")
 
 
 def modules(package: str) -> list[Path]:

@@ -1,0 +1,81 @@
+"""Which server, on whose behalf, and how patiently: read once, when a client is made."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+PREFIX: Final = "/api/v1"
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a client reaches its server.
+
+    Attributes:
+        base_url: scheme, host and port, and a path if the server is below one.
+        api_key: sent with every request; empty for none.
+        workspace: for keys that open more than one; empty for the key's own.
+        timeout: seconds to wait for a connection, and for each part of an answer.
+        max_retries: how often a request is sent again after it failed for no fault of its own.
+        spill: where recordings wait for a server that is away; None keeps them in memory.
+    """
+
+    base_url: str
+    api_key: str
+    workspace: str
+    timeout: float
+    max_retries: int
+    spill: Path | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request says about its sender."""
+        said = {"X-API-Key": self.api_key, "X-Workspace-ID": self.workspace}
+        return {name: value for name, value in said.items() if value}
+
+    def url(self, path: str) -> str:
+        """The address of a path below the API's prefix."""
+        return f"{self.base_url}{PREFIX}{path}"
+
+
+def read_options(
+    *,
+    base_url: str | None,
+    api_key: str | None,
+    workspace: str | None,
+    timeout: float,
+    max_retries: int,
+    spill: bool | str | Path,
+    environment: Mapping[str, str] | None = None,
+) -> Options:
+    """What was given, over `LEDGER_SERVER`, `LEDGER_API_KEY`, `LEDGER_SPILL_DIR`, over the defaults.
+
+    Raises:
+        ValueError: the address is none.
+    """
+    said = os.environ if environment is None else environment
+    url = (base_url or said.get("LEDGER_SERVER") or DEFAULT_URL).rstrip("/").removesuffix(PREFIX)
+    if not url.startswith(("http://", "https://")):
+        message = f"{url!r} is no address of a server; it begins with http:// or https://"
+        raise ValueError(message)
+    key = said.get("LEDGER_API_KEY", "") if api_key is None else api_key
+    place = _spill_directory(spill, said)
+    return Options(url, key, workspace or "", timeout, max_retries, place)
+
+
+def _spill_directory(spill: bool | str | Path, environment: Mapping[str, str]) -> Path | None:
+    if spill is False:
+        return None
+    if spill is not True:
+        return Path(spill)
+    named = environment.get("LEDGER_SPILL_DIR")
+    if named:
+        return Path(named)
+    try:
+        state = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    except RuntimeError:  # a user without a home: there is no place but memory
+        return None
+    return Path(state) / "execution-ledger" / "spill"

@@ -1,0 +1,222 @@
+"""A run that a program records: it says what happens, and goes on at once."""
+
+import logging
+from collections.abc import Mapping
+from contextvars import ContextVar
+from time import time_ns
+from traceback import format_exception
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from ledger_client.jsontext import encode, encode_anything, jsonable
+from ledger_client.recorder.recorder import Recorder
+from ledger_client.recorder.said import COMPLETE, CREATE, FAIL, FRAMES, START, Said
+
+log = logging.getLogger("ledger_client")
+
+_NAMES = ("agent", "session_id", "user_id")
+_LONGEST_NAME = 200
+_LONGEST_ERROR = 10_000
+_LONGEST_TRACE = 100_000
+_current: ContextVar["Recording | None"] = ContextVar("ledger_client_recording", default=None)
+
+
+def current_recording() -> "Recording | None":
+    """The recording in whose block this is called, in this thread or task; None outside of any."""
+    return _current.get()
+
+
+class Recording:
+    """One run. Enter it to begin; leaving it ends the run, by an exception or with `output`.
+
+    Nothing here raises because of the ledger, or waits for it. What the program says is written
+    down within 50 ms, and delivered as soon as the server takes it.
+
+    Attributes:
+        output: what the run came to, for when the block is left; see also `complete`.
+    """
+
+    def __init__(self, recorder: Recorder, announcement: Mapping[str, Any]) -> None:
+        self.output: Any = None
+        self._recorder = recorder
+        self._announcement = announcement
+        self._is_over = False
+        self._before: Recording | None = None
+
+    def __enter__(self) -> Self:
+        given = {name: value for name, value in self._announcement.items() if value is not None}
+        given |= {name: _name(given[name]) for name in _NAMES if given.get(name)}
+        self._track = self._recorder.open()
+        self._say(CREATE, encode(jsonable(given)))
+        self._say(START, "{}")
+        self._before = _current.get()
+        _current.set(self)
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _current.set(self._before)
+        if self._is_over:
+            return
+        if error is None:
+            self.complete(self.output)
+        else:
+            self._fail(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    @property
+    def execution_id(self) -> str | None:
+        """Its id at the server; None until the server has answered. See `wait_for_id`."""
+        return self._track.execution_id
+
+    def wait_for_id(self, timeout: float | None = None) -> str | None:
+        """Wait until the server knows the run; None if it does not within so many seconds."""
+        self._recorder.hurry()
+        self._track.known.wait(timeout)
+        return self._track.execution_id
+
+    def thinking(self, text: str) -> None:
+        """Reasoning text between the steps."""
+        self._say(FRAMES, str(text), "thinking")
+
+    def content(self, text: str) -> None:
+        """A piece of the answer."""
+        self._say(FRAMES, str(text), "content")
+
+    def tool(self, name: str, input: Any = None) -> "ToolCall":  # noqa: A002  as in the contract
+        """A call of a tool, as a block; say its result inside."""
+        return ToolCall(self, name, input)
+
+    def usage(
+        self,
+        *,
+        model: str,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+        cost_usd: Any = None,
+        raw: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        """Tokens that were spent.
+
+        Args:
+            model: that was called.
+            prompt_tokens: cached ones included.
+            completion_tokens: reasoning included.
+            cost_usd: US dollars as text, a number or a `Decimal`, if the provider stated them;
+                without, the server's price table decides.
+            raw: the provider's own words.
+            more: `provider`, `cached_tokens`, `cache_creation_tokens`, `reasoning_tokens`,
+                `total_tokens`, `duration_ms`.
+        """
+        facts = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, **more}
+        if cost_usd is not None:
+            facts["cost_usd"] = str(cost_usd)
+        self.frame("usage", model=_name(model), raw=raw, **facts)
+
+    def frame(self, type: str, **facts: Any) -> None:  # noqa: A002  as in the contract
+        """A frame by its type, as the HTTP API has it; facts that are None are left out."""
+        given = {name: value for name, value in facts.items() if value is not None}
+        self._say(FRAMES, encode_anything({"type": type, **given}))
+
+    def complete(self, output: Any = None) -> None:
+        """End the run with an output. What is no mapping becomes `{"result": ...}`."""
+        self._end(COMPLETE, {"output": output_of(output)})
+
+    def fail(self, error: str, *, error_code: str = "error", error_type: str | None = None) -> None:
+        """End the run by an error: its message, and `error`, `timeout` or `budget_exceeded`."""
+        facts = {"error": error[:_LONGEST_ERROR], "error_code": error_code}
+        if error_type is not None:
+            facts["error_type"] = _name(error_type)
+        self._end(FAIL, facts)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until everything said so far is at the server; whether it is, after so long."""
+        return self._recorder.flush(timeout)
+
+    def _fail(self, error: BaseException) -> None:
+        trace = "".join(format_exception(error))
+        facts = {
+            "error": (str(error) or type(error).__name__)[:_LONGEST_ERROR],
+            "error_type": _name(type(error).__name__),
+            "trace": trace[-_LONGEST_TRACE:],
+        }
+        self._end(FAIL, facts)
+
+    def _end(self, path: str, facts: Mapping[str, Any]) -> None:
+        self._say(path, encode(jsonable(facts)))
+        self._is_over = True
+        self._recorder.hurry()
+
+    def _say(self, path: str, text: str, kind: str = "") -> None:
+        if self._is_over:
+            log.warning("a run that is over was told something more")
+            return
+        self._recorder.say(self._track, Said(time_ns(), path, kind, text))
+
+
+class ToolCall:
+    """A call of a tool. An exception that leaves the block is recorded as the tool's error."""
+
+    def __init__(self, recording: Recording, name: str, given: Any) -> None:
+        self._recording = recording
+        self._facts: dict[str, Any] = {"id": uuid4().hex, "name": _name(name)}
+        self._given = given
+        self._result: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._recording.frame("tool_start", **self._facts, input=self._given)
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._result["error"] = str(error) or type(error).__name__
+        self._recording.frame("tool_end", **self._facts, **self._result)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def result(self, output: Any, *, summary: str | None = None) -> None:
+        """What the tool gave, and a short text of it for display."""
+        self._result = {"output": output, "summary": summary}
+
+
+def output_of(value: Any) -> Mapping[str, Any]:
+    """An output as the ledger keeps it: an object."""
+    if value is None:
+        return {}
+    return value if isinstance(value, Mapping) else {"result": value}
+
+
+def _name(text: str) -> str:
+    """A name as the server takes it: short, on one line."""
+    shown = "".join(c if c.isprintable() else " " for c in str(text)[:_LONGEST_NAME])
+    return shown.strip() or "unnamed"

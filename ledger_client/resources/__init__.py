@@ -1,0 +1,1 @@
+"""What one can ask of a ledger, one module per subject; each method is written once."""

@@ -1,0 +1,47 @@
+"""Costs: what was spent, in a period, by an agent, or grouped by whatever one asks."""
+
+from typing import Any
+
+from ledger_client.method import Awaiting, Blocking, Method
+from ledger_client.models import CostRow, CostSummary
+from ledger_client.record import many, one
+from ledger_client.request import Call, ask, place
+
+
+class CostMethods:
+    """What there is to ask about costs."""
+
+    @Method
+    def summary(self, *, from_date: Any = None, to_date: Any = None) -> Call[CostSummary]:
+        """What was spent from one day to another, both included, in UTC; ISO text or `date`."""
+        return ask("/costs/summary", one(CostSummary), {"from": from_date, "to": to_date})
+
+    @Method
+    def agent(
+        self, agent_id: str, *, from_date: Any = None, to_date: Any = None
+    ) -> Call[CostSummary]:
+        """What one agent spent in a period."""
+        query = {"from": from_date, "to": to_date}
+        return ask(place("costs", "agents", agent_id), one(CostSummary), query)
+
+    @Method
+    def groups(self, /, group_by: Any = "agent", **filters: Any) -> Call[list[CostRow]]:
+        """Totals of groups.
+
+        Args:
+            group_by: `agent`, `model`, `user`, `session`, `workspace`, `day`,
+                `metadata.<key>`, or a list of these.
+            filters: as for a list of executions.
+        """
+        return ask("/costs", many(CostRow), {"group_by": group_by, **filters})
+
+    get_summary = summary
+    get_agent_summary = agent
+
+
+class Costs(CostMethods, Blocking):
+    """Costs, for the blocking client."""
+
+
+class AsyncCosts(CostMethods, Awaiting):
+    """Costs, for the asyncio client."""

@@ -1,0 +1,44 @@
+"""Every example of docs/client.md runs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger_client import Ledger
+from tests.integration.client.conftest import address
+from tests.live_server import Caller
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "client.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_every_example_runs(
+    server: Caller,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LEDGER_SPILL_DIR", str(tmp_path))
+    names: dict[str, Any] = {}
+    for example in EXAMPLES:
+        here = example.replace("http://127.0.0.1:8080", address(server))
+        exec(compile(here, "docs/client.md", "exec"), names)  # noqa: S102  our own page
+
+    ledger: Ledger = names["ledger"]
+    ledger.close()
+
+    assert len(EXAMPLES) > 8
+    assert [*tmp_path.iterdir()] == []
+    assert "completed" in capsys.readouterr().out
+
+
+def test_the_table_of_methods_names_what_there_is() -> None:
+    ledger = Ledger(spill=False)
+    rows = re.findall(r"^\| `(\w+)` \| (`\w+`[^|]*) \|$", PAGE, re.MULTILINE)
+
+    named = [(name, method) for name, row in rows for method in re.findall(r"`(\w+)`", row)]
+
+    assert len(rows) == 8
+    assert [each for each in named if not hasattr(getattr(ledger, each[0]), each[1])] == []

@@ -1,0 +1,261 @@
+"""Runs recorded by a program as they happen."""
+
+import asyncio
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger_client import (
+    AsyncLedger,
+    ContentEvent,
+    Ledger,
+    Recording,
+    ThinkingEvent,
+    ToolEndEvent,
+    ToolStartEvent,
+    UsageEvent,
+    current_recording,
+    recorded,
+)
+from ledger_client.models import Execution
+from tests.integration.client.conftest import address
+from tests.live_server import Caller
+
+
+def run_of(ledger: Ledger, recording: Recording) -> Execution:
+    """The run at the server, once all of it is there."""
+    assert recording.flush(10)
+    assert recording.execution_id is not None
+    return ledger.executions.get(recording.execution_id)
+
+
+def events_of(ledger: Ledger, recording: Recording) -> list[Any]:
+    return list(ledger.executions.stream(run_of(ledger, recording).id))
+
+
+def test_a_run_is_recorded_as_it_was_said(ledger: Ledger) -> None:
+    with ledger.record(agent="support", input={"q": 1}, metadata={"ticket": "T"}) as run:
+        run.thinking("Hm.")
+        with run.tool("look_up", {"id": 7}) as tool:
+            tool.result({"found": True}, summary="found")
+        run.content("Seven.")
+        run.usage(model="m-1", prompt_tokens=9, completion_tokens=2, cost_usd=Decimal("0.00021"))
+        run.complete({"answer": 7})
+
+    execution = run_of(ledger, run)
+    events = events_of(ledger, run)[2:-1]
+
+    assert (execution.status, execution.agent_name) == ("completed", "support")
+    assert (execution.input, execution.output) == ({"q": 1}, {"answer": 7})
+    assert (execution.metadata, execution.cost_usd) == ({"ticket": "T"}, "0.00021")
+    kinds = [ThinkingEvent, ToolStartEvent, ToolEndEvent, ContentEvent, UsageEvent]
+    assert [type(event) for event in events] == kinds
+    assert events[1].id == events[2].id
+    assert (events[2].output, events[2].summary) == ({"found": True}, "found")
+
+
+def test_leaving_the_block_completes_the_run_with_its_output(ledger: Ledger) -> None:
+    with ledger.record(agent="a") as mapping:
+        mapping.output = {"n": 1}
+    with ledger.record(agent="a") as other:
+        other.output = [1, 2]
+    with ledger.record(agent="a") as none:
+        pass
+
+    outputs = [run_of(ledger, run).output for run in (mapping, other, none)]
+
+    assert outputs == [{"n": 1}, {"result": [1, 2]}, {}]
+
+
+def test_an_exception_fails_the_run_and_goes_on(ledger: Ledger) -> None:
+    with pytest.raises(ZeroDivisionError), ledger.record(agent="a") as run:
+        1 / 0  # noqa: B018  it is done for its exception
+
+    execution = run_of(ledger, run)
+    (failed,) = ledger.executions.events(execution.id, type="failed")
+
+    assert (execution.status, execution.error) == ("failed", "division by zero")
+    assert failed.data["error_type"] == "ZeroDivisionError"
+    assert "1 / 0" in failed.data["trace"]
+
+
+def test_a_tool_that_fails_is_recorded_with_its_error(ledger: Ledger) -> None:
+    with ledger.record(agent="a") as run, pytest.raises(KeyError), run.tool("t"):
+        raise KeyError("gone")
+
+    (end,) = [event for event in events_of(ledger, run) if isinstance(event, ToolEndEvent)]
+
+    assert end.error == "'gone'"
+
+
+def test_a_run_is_watched_while_it_is_recorded(ledger: Ledger) -> None:
+    with ledger.record(agent="a") as run:
+        id_ = run.wait_for_id(10)
+        assert id_
+        stream = ledger.executions.stream(id_)
+        run.content("first")
+        seen = next(event for event in stream if isinstance(event, ContentEvent))
+
+    assert seen.content == "first"
+
+
+def test_many_frames_stay_in_order(ledger: Ledger) -> None:
+    with ledger.record(agent="a") as run:
+        for n in range(1_000):
+            run.content(str(n))
+
+    contents = [e.content for e in events_of(ledger, run) if isinstance(e, ContentEvent)]
+
+    assert contents == [str(n) for n in range(1_000)]
+
+
+def test_what_was_shown_is_what_it_was_then(ledger: Ledger) -> None:
+    messages = ["a"]
+    with ledger.record(agent="a") as run, run.tool("t", messages):
+        messages.append("b")
+
+    (start,) = [event for event in events_of(ledger, run) if isinstance(event, ToolStartEvent)]
+
+    assert start.input == ["a"]
+
+
+class Strange:
+    def __repr__(self) -> str:
+        return "<strange>"
+
+
+def test_nothing_that_is_said_is_refused_for_its_form(ledger: Ledger) -> None:
+    odd = {"nan": float("nan"), "big": 10**30, "odd": Strange(), "set": {1}, 5: b"x"}
+    with ledger.record(agent="a\nb", input=odd) as run:
+        run.content("\ud800 half a letter")
+        with run.tool("x" * 300 + "\n", odd) as tool:
+            tool.result(odd)
+        run.frame("weather", sky="blue")
+        run.content("after")
+
+    execution = run_of(ledger, run)
+    contents = [e.content for e in events_of(ledger, run) if isinstance(e, ContentEvent)]
+
+    assert execution.status == "completed"
+    assert execution.input["odd"] == "<strange>"
+    assert (execution.input["nan"], execution.input["big"]) == ("nan", str(10**30))
+    assert contents == ["? half a letter", "after"]
+
+
+def test_what_is_too_large_is_left_out_and_the_run_comes_to_an_end(ledger: Ledger) -> None:
+    large = "x" * (5 * 1024 * 1024)
+    with ledger.record(agent="a") as run:
+        run.content("before")
+        run.content(large)
+        run.content("after")
+        run.output = {"large": large}
+
+    execution = run_of(ledger, run)
+    contents = [e.content for e in events_of(ledger, run) if isinstance(e, ContentEvent)]
+
+    assert (execution.status, contents) == ("failed", ["before", "after"])
+    assert execution.error.startswith("the output was refused")
+
+
+async def test_a_run_is_recorded_from_asyncio(server: Caller, ledger: Ledger) -> None:
+    async with AsyncLedger(address(server), spill=False) as client:
+        async with client.record(agent="a") as run:
+            run.content("Hi")
+            async with run.tool("t") as tool:
+                tool.result(1)
+        assert await client.flush(10)
+
+        assert run.execution_id is not None
+        assert (await client.executions.get(run.execution_id)).status == "completed"
+
+
+def newest(ledger: Ledger, agent: str) -> Execution:
+    """The last run of an agent, by the agent's name."""
+    assert ledger.flush(10)
+    (found,) = ledger.agents.list(name=agent)
+    return ledger.executions.list(agent_id=found.id, limit=1)[0]  # type: ignore[no-any-return]  # a page's item
+
+
+def test_a_function_is_recorded_by_its_arguments_and_its_result(ledger: Ledger) -> None:
+    @ledger.recorded(agent="adder", metadata={"team": "sums"})
+    def add(a: int, b: int = 2) -> int:
+        """Adds."""
+        return a + b
+
+    assert add(1) == 3
+    assert add.__doc__ == "Adds."
+
+    run = newest(ledger, "adder")
+    assert (run.input, run.output) == ({"a": 1, "b": 2}, {"result": 3})
+    assert run.metadata == {"team": "sums"}
+
+
+async def test_an_async_function_is_recorded_and_reaches_its_recording(ledger: Ledger) -> None:
+    @recorded(ledger)
+    async def greeter(name: str) -> dict[str, str]:
+        await asyncio.sleep(0)
+        run = current_recording()
+        assert run is not None
+        run.thinking("politely")
+        return {"greeted": name}
+
+    assert await greeter("Ada") == {"greeted": "Ada"}
+    assert current_recording() is None
+
+    run = newest(ledger, "greeter")
+    assert (run.input, run.output) == ({"name": "Ada"}, {"greeted": "Ada"})
+
+
+def test_a_function_that_fails_fails_its_run(ledger: Ledger) -> None:
+    class Shop:
+        @ledger.recorded("refunder")
+        def refund(self, order: object) -> None:
+            raise LookupError("no such order")
+
+    with pytest.raises(LookupError):
+        Shop().refund(Strange())
+
+    run = newest(ledger, "refunder")
+    assert (run.status, run.error, run.input) == (
+        "failed",
+        "no such order",
+        {"order": "<strange>"},
+    )
+
+
+def test_a_generator_is_not_recorded_by_accident(ledger: Ledger) -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(TypeError, match="generator"):
+        ledger.recorded()(numbers)
+
+
+def test_an_agent_must_be_named_once(ledger: Ledger) -> None:
+    with pytest.raises(TypeError, match="agent"):
+        ledger.record()
+
+
+def test_a_run_that_is_over_takes_nothing_more(ledger: Ledger) -> None:
+    with ledger.record(agent="a") as run:
+        run.fail("enough", error_code="timeout", error_type="Enough")
+        run.content("late")
+
+    execution = run_of(ledger, run)
+
+    assert (execution.status, execution.error_code) == ("failed", "timeout")
+    assert not [e for e in events_of(ledger, run) if isinstance(e, ContentEvent)]
+
+
+def test_nothing_is_left_on_the_disk_when_everything_is_delivered(
+    server: Caller, tmp_path: Path
+) -> None:
+    with Ledger(address(server), spill=tmp_path) as ledger, ledger.record(agent="a") as run:
+        run.content("Hi")
+        assert run.wait_for_id(10)
+        assert len([*tmp_path.iterdir()]) == 1
+
+    assert [*tmp_path.iterdir()] == []
