@@ -171,7 +171,7 @@ class AsyncLedger(_Records):
             spill=spill,
         )
         super().__init__(options)
-        transport = AsyncTransport(options)
+        transport = self.transport = AsyncTransport(options)
         self._transport = transport
         self.agents = AsyncAgents(transport)
         self.executions = AsyncExecutions(transport)

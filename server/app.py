@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 from aiohttp import web
 
-from server.agents import AgentSet
+from ledger_client.work import AgentSet
 from server.api.catalog import BUSIEST_FIRST
 from server.collector import calm_collector
 from server.dispatch import DISPATCH, Dispatch

@@ -13,7 +13,7 @@ from ledger.errors import IllegalTransition, LedgerClosed
 from ledger.events import Approved
 from ledger.mapper import Recorded
 from ledger.strict_json import decode, encode
-from server.agents import AgentDefinition
+from ledger_client.work import AgentDefinition
 from server.assignment import Assignment
 from server.outbox import Outbox
 from server.route import check_event_size

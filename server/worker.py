@@ -16,7 +16,7 @@ from ledger.event import Actor
 from ledger.ids import new_id
 from ledger.mapper import Recorded
 from ledger.orders import Caller
-from server.agents import AgentDefinition, AgentSet
+from ledger_client.work import AgentDefinition, AgentSet
 from server.assignment import ANSWERS, EMBEDDED, Assignment, assignment_of
 from server.attempt import Attempt, Interruption, Slot
 from server.auth import DEFAULT_WORKSPACE

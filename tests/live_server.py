@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from server.agents import AgentSet
+from ledger_client.work import AgentSet
 from server.app import build_app
 from server.settings import Settings
 

@@ -16,6 +16,7 @@ from server.cli.help import LOOK, help_of
 COMMANDS: Final = {
     "serve": "server.cli.serving:serve",
     "demo": "server.cli.demo:demo",
+    "worker": "server.cli.working:worker",
     "executions": "server.cli.executions:app",
     "approvals": "server.cli.approvals:app",
     "agents": "server.cli.agents:app",

@@ -3,18 +3,17 @@
 import asyncio
 import errno
 import sqlite3
-import sys
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ledger.errors import DatabaseInUse, StoreFailed
-from server.agents import AgentSet, InvalidAgent, load_agents
+from ledger_client.work import AgentSet, InvalidAgent
 from server.app import serve as run_server
 from server.cli.failures import REFUSED, USAGE, CommandFailed, leave
 from server.cli.offline import settings_for
+from server.cli.working import agents_at
 from server.logs import configure_logs
 from server.settings import InvalidSettings, Settings
 
@@ -60,11 +59,7 @@ def serve(
 def _agents(place: str) -> AgentSet | None:
     if not place:
         return None
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        return load_agents(place)
-    except InvalidAgent as error:
-        raise CommandFailed(str(error), USAGE) from None
+    return agents_at(place)
 
 
 def run_to_the_end(server: Coroutine[Any, Any, None], settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.agents import AgentSet
+from ledger_client.work import AgentSet
 
 agents = AgentSet()
 

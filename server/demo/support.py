@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ledger_client.work import Run
 from server.demo.registry import agents
 from server.demo.shop import Order, Shipment, UnknownOrder, the_shop
-from server.run import Run
 
 Json = dict[str, Any]
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ledger_client.work import Run
 from server.demo.registry import agents
-from server.run import Run
 
 Json = dict[str, Any]
 

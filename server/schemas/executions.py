@@ -60,6 +60,9 @@ class ApprovalBody(Body):
     checkpoint_name: Name
     payload: Json = Field(default_factory=dict, description="What the human is shown, exactly.")
     expires_at: Time | None = None
+    expires_in_s: Number | None = Field(
+        None, gt=0, le=10**9, description="Seconds after which the server says no."
+    )
     required_role: DecidingRole | None = Field(
         None, description="Who decides must have at least this role."
     )
@@ -77,6 +80,7 @@ class ApprovalBody(Body):
             required_role=self.required_role,
             not_requester=self.not_requester,
             on_reject=self.on_reject,
+            expires_in_s=self.expires_in_s,
         )
 
 

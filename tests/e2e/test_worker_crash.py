@@ -12,7 +12,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from server.agents import AgentSet
+from ledger_client.work import AgentSet
 from server.run import Run
 
 agents = AgentSet()

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from ledger import commands as c
 from ledger.digest import digest_of
 from ledger.errors import StoreFailed
+from ledger_client.work import AgentSet
 from server import attempt
-from server.agents import AgentSet
 from server.frames import frames_of
 from server.run import Run
 from server.settings import Settings

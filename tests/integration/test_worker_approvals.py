@@ -8,7 +8,7 @@ import pytest
 
 from ledger import commands as c
 from ledger.digest import digest_of
-from server.agents import AgentSet
+from ledger_client.work import AgentSet
 from server.run import Run
 from server.settings import Settings
 from tests.integration.workers import Bench, one_agent, settings_at, working

@@ -10,7 +10,7 @@ from ledger import commands as c
 from ledger.event import Actor
 from ledger.mapper import Recorded
 from ledger.orders import Caller, Receipt
-from server.agents import AgentSet
+from ledger_client.work import AgentSet
 from server.opening import services_of
 from server.run import Run
 from server.services import Services

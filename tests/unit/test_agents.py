@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from server.agents import AgentSet, InvalidAgent, load_agents
-from server.run import Run
+from ledger_client.work import AgentSet, InvalidAgent, Run, load_agents
 
 
 class Guest(BaseModel):

@@ -7,6 +7,7 @@
         await run.content(f"Hello {input.name}")
         return {"greeted": input.name}
 
+`execution-ledger worker MODULE:NAME` runs them, on this machine or any other;
 `execution-ledger serve --agents MODULE:NAME` runs them in the server's own process.
 """
 
@@ -14,17 +15,16 @@ import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel
 
-from ledger.agent import AgentType
-from server.run import Run
-
 Json = dict[str, Any]
-Function = Callable[[Run, Any], Awaitable[Json | BaseModel]]
+Function = Callable[[Any, Any], Awaitable[Json | BaseModel]]
 Model = type[BaseModel]
-F = TypeVar("F", bound=Callable[[Run, Any], Awaitable[Any]])
+F = TypeVar("F", bound=Callable[[Any, Any], Awaitable[Any]])
+
+AgentType = Literal["simple", "chain", "multi_agent", "workflow", "composite", "agent"]
 
 _PARAMETERS = 2  # the run and its input
 
@@ -59,8 +59,8 @@ class AgentDefinition:
     approval_policy: Json = field(default_factory=dict)
     input_model: Model | None = None
 
-    async def call(self, run: Run) -> Json | BaseModel:
-        """Run it once. What an agent may do, it may not do to the server: exit."""
+    async def call(self, run: Any) -> Json | BaseModel:
+        """Run it once, with a `Run`. What an agent may do, it may not do to its worker: exit."""
         model = self.input_model
         try:
             given = run.input if model is None else model.model_validate(run.input)
@@ -97,7 +97,8 @@ class AgentSet:
         Args:
             name: unique in the workspace.
             version: a label; raise it when the code or the schema changes.
-            input_schema: without one, that of the pydantic model that annotates `input`.
+            input_schema: without one, that of the pydantic model that annotates `input`. The
+                schema of outputs is that of the model that annotates the result.
             more: other fields of `AgentDefinition`: description, type, labels, config, and so on.
 
         Raises:
@@ -105,10 +106,12 @@ class AgentSet:
         """
 
         def add(function: F) -> F:
-            model = _input_model(function, name)
+            model, result = _models(function, name)
             schema = input_schema
             if schema is None:
                 schema = model.model_json_schema() if model else {"type": "object"}
+            if result is not None:
+                more.setdefault("output_schema", result.model_json_schema(mode="serialization"))
             self.add(
                 AgentDefinition(
                     name=name,
@@ -146,12 +149,15 @@ def load_agents(place: str) -> AgentSet:
     return found
 
 
-def _input_model(function: Callable[..., Any], name: str) -> Model | None:
-    """The model that the second parameter is annotated with, if it is one."""
+def _models(function: Callable[..., Any], name: str) -> tuple[Model | None, Model | None]:
+    """The models that the second parameter and the result are annotated with, if they are any."""
     parameters = list(inspect.signature(function).parameters)
     if not inspect.iscoroutinefunction(function) or len(parameters) != _PARAMETERS:
         message = f"agent {name!r} is not of the form `async def f(run, input)`"
         raise InvalidAgent(message)
     hints: Mapping[str, Any] = get_type_hints(function)
-    hint = hints.get(parameters[1])
+    return _model(hints.get(parameters[1])), _model(hints.get("return"))
+
+
+def _model(hint: Any) -> Model | None:
     return hint if isinstance(hint, type) and issubclass(hint, BaseModel) else None

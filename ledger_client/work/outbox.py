@@ -1,0 +1,92 @@
+"""What a run streams, on its way to the server: in order, in batches, soon.
+
+A frame leaves within 50 ms, or with ninety-nine others, or before whatever changes the run's
+status. One task at a time sends, so that a caller who is cancelled cannot lose or double a frame.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from ledger_client.work.hold import Hold
+
+MOST_FRAMES: Final = 100
+MOST_SECONDS: Final = 0.05
+_MOST_BYTES: Final = 1024 * 1024
+
+
+class Outbox:
+    """The frames of one run. Everything here happens on the event loop."""
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._frames: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._sender: asyncio.Task[None] | None = None
+        self._refusal: Exception | None = None
+
+    def add(self, frame: str) -> None:
+        """Take a frame in; it is sent soon."""
+        self._frames.append(frame)
+        if len(self._frames) >= MOST_FRAMES:
+            self._send_now()
+        elif self._timer is None and self._sender is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(MOST_SECONDS, self._send_now)
+
+    async def make_room(self) -> None:
+        """Wait while more waits than one batch: an agent is no faster than its record.
+
+        Raises:
+            ApiError: the run takes no more frames.
+        """
+        if self._refusal is not None or len(self._frames) >= MOST_FRAMES:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Wait until everything taken in is durable.
+
+        Raises:
+            ApiError: the run takes no more frames.
+        """
+        while self._refusal is None and (self._frames or self._sender is not None):
+            self._send_now()
+            if self._sender is not None:
+                await asyncio.wait({self._sender})
+        if self._refusal is not None:
+            raise self._refusal
+
+    async def say(self, step: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Have something recorded, once all frames before it are durable.
+
+        Raises:
+            ApiError: it was refused.
+        """
+        await self.flush()
+        return await self._hold.say(step, body)
+
+    def _send_now(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._sender is None:
+            self._sender = asyncio.get_running_loop().create_task(self._send())
+
+    async def _send(self) -> None:
+        try:
+            while self._frames:
+                await self._hold.stream(self._next_batch())
+        except Exception as refusal:  # kept for whoever flushes
+            self._refusal = refusal
+        finally:
+            self._sender = None
+
+    def _next_batch(self) -> list[str]:
+        """The frames that come next, as many as fit; at least one."""
+        size = number = 0
+        for frame in self._frames[:MOST_FRAMES]:
+            size += len(frame)
+            if number and size > _MOST_BYTES:
+                break
+            number += 1
+        batch, self._frames = self._frames[:number], self._frames[number:]
+        return batch
