@@ -53,6 +53,9 @@ class Recorder:
 
     def say(self, track: Track, said: Said) -> None:
         """Take something down. Costs the caller an append to a queue."""
+        if not self._process:
+            log.warning("a run was told something after its client was closed; it is lost")
+            return
         self._queue.append((track, said))
         if not self._some.is_set():
             self._some.set()
