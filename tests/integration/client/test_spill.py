@@ -177,7 +177,8 @@ def test_delivery_to_a_server_that_is_away_says_so_and_keeps_everything(tmp_path
 def test_a_run_that_the_server_refuses_is_kept_for_people(tmp_path: Path) -> None:
     refusal = answer("400 Bad Request", b'{"error": {"code": "agent_archived", "message": "no"}}')
     with scripted(refusal) as server, Ledger(at(server.port), spill=tmp_path) as ledger:
-        record(ledger, words=1)
+        with ledger.record(agent="a") as run:
+            assert run.wait_for_id(10) is None
         assert ledger.flush(10)
 
     (kept,) = tmp_path.iterdir()
