@@ -1,23 +1,14 @@
 """API keys: who may speak to the ledger, for which workspace and in which role."""
 
-from enum import StrEnum
 from typing import ClassVar, Self
 
 from eventsourcing.domain import BaseAggregate
 
 from ledger.errors import Refused
 from ledger.event import Event, FirstEvent, Stamp, envelope_of
+from ledger.role import Role
 
 ANY_WORKSPACE = "*"
-
-
-class Role(StrEnum):
-    """What a key may do; docs/operations.md has the table."""
-
-    READER = "reader"
-    WORKER = "worker"
-    OPERATOR = "operator"
-    ADMIN = "admin"
 
 
 class KeyCreated(FirstEvent):

@@ -84,6 +84,7 @@ class Version(NamedTuple):
     version: str
     config: Json
     input_schema: Json
+    approval_policy: Any
 
 
 class Agent(BaseAggregate[str]):
@@ -176,7 +177,13 @@ class Agent(BaseAggregate[str]):
             case Changed():
                 self.name = event.name or self.name
             case VersionAdded():
-                version = Version(event.version_id, event.version, event.config, event.input_schema)
+                version = Version(
+                    event.version_id,
+                    event.version,
+                    event.config,
+                    event.input_schema,
+                    event.given.get("approval_policy"),
+                )
                 self.versions = {**self.versions, version.id: version}
             case Promoted():
                 self.current = event.version_id

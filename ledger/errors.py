@@ -5,6 +5,11 @@
     ├── Refused                     the answer is no, and asking again will not help
     │   ├── IllegalTransition       the lifecycle table does not allow it
     │   ├── AlreadyDecided          the approval was decided before
+    │   ├── DigestMismatch          the decision is about something else than what was shown
+    │   ├── RoleRequired            the approval asks for a higher role
+    │   ├── SamePerson              who asked must not decide
+    │   ├── InvalidPolicy           a version's approval policy says what means nothing
+    │   ├── InvalidPayload          an edit of held-back output that holds no output
     │   ├── InvalidInput            the input does not satisfy the agent's schema
     │   ├── InvalidSchema           a version's schema is not a JSON Schema
     │   ├── InvalidConfig           a version's config asks for what cannot be
@@ -75,7 +80,7 @@ class IllegalTransition(Refused):
 
 
 class AlreadyDecided(Refused):
-    """The approval was approved, rejected or expired before."""
+    """The approval was approved, rejected, superseded or expired before."""
 
     code = "already_decided"
 
@@ -85,6 +90,59 @@ class AlreadyDecided(Refused):
             approval_id=approval_id,
             status=status,
         )
+
+
+class DigestMismatch(Refused):
+    """The decision quotes another digest than that of what is to be decided on."""
+
+    code = "digest_mismatch"
+
+    def __init__(self, approval_id: str, shown: str, quoted: str) -> None:
+        super().__init__(
+            f"approval {approval_id!r} is about {shown}, not {quoted!r}; look at it again",
+            approval_id=approval_id,
+            payload_digest=shown,
+        )
+
+
+class RoleRequired(Refused):
+    """The approval asks for a higher role than that of who decides."""
+
+    code = "forbidden"
+
+    def __init__(self, approval_id: str, required_role: str) -> None:
+        super().__init__(
+            f"approval {approval_id!r} needs a decision by the role {required_role} or higher",
+            approval_id=approval_id,
+            required_role=required_role,
+        )
+
+
+class SamePerson(Refused):
+    """Who asked, for the run or for the approval, must not be who decides."""
+
+    code = "same_person"
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(
+            f"approval {approval_id!r} must be decided by somebody who did not ask for it",
+            approval_id=approval_id,
+        )
+
+
+class InvalidPolicy(Refused):
+    """A version's approval policy has a key of ours with a value that means nothing."""
+
+    code = "invalid_policy"
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"approval_policy.{key}: {problem}", path=f"approval_policy.{key}")
+
+
+class InvalidPayload(Refused):
+    """An edited payload that could not be carried out if it were approved."""
+
+    code = "invalid_payload"
 
 
 class InvalidInput(Refused):

@@ -7,12 +7,58 @@ the table by which they were once decided.
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
+from ledger.approval_events import (
+    ApprovalExpired,
+    ApprovalRequested,
+    ApprovalSuperseded,
+    Approved,
+    Asked,
+    Decided,
+    Denied,
+    Rejected,
+)
+from ledger.approval_policy import ApprovalPolicy
 from ledger.event import Event, FirstEvent
 from ledger.status import Status
 from ledger.terms import Terms
-from ledger.usage import Price, Totals
+from ledger.transition import Ended, Transition
+from ledger.usage import Price
+
+__all__ = [
+    "FRAME_TOPICS",
+    "Annotated",
+    "ApprovalExpired",
+    "ApprovalRequested",
+    "ApprovalSuperseded",
+    "Approved",
+    "Asked",
+    "CancellationRequested",
+    "Cancelled",
+    "Cause",
+    "Completed",
+    "ContentStreamed",
+    "Created",
+    "Decided",
+    "Denied",
+    "EncodedFrame",
+    "Ended",
+    "Failed",
+    "Frame",
+    "Json",
+    "Mode",
+    "Rejected",
+    "ScoreRemoved",
+    "Scored",
+    "Started",
+    "Thought",
+    "ToolEnded",
+    "ToolStarted",
+    "Transition",
+    "UsageRecorded",
+    "WorkerLost",
+]
 
 Json = dict[str, Any]
 Mode = Literal["execute", "record"]
@@ -37,27 +83,9 @@ class Created(FirstEvent):
     input: Json
     metadata: Json
     approval_checkpoint: str | None = None
+    approval_policy: ApprovalPolicy | None = None
     terms: Terms | None = None
     occurred_at: datetime | None = None
-
-
-class Transition(Event):
-    """A fact that moves the execution to another status."""
-
-    status: Status
-    previous: Status
-    occurred_at: datetime | None = None
-
-
-class Ended(Transition):
-    """A fact after which nothing follows.
-
-    What the execution spent and how long it took are part of it, so that the frame which ends a
-    stream needs no other event.
-    """
-
-    totals: Totals
-    duration_ms: int | None = None
 
 
 class Started(Transition):
@@ -144,45 +172,6 @@ class UsageRecorded(Event):
     occurred_at: datetime | None = None
 
 
-class ApprovalRequested(Transition):
-    """The agent may not go on before a human says so; `payload` is what that human is shown."""
-
-    TOPIC: ClassVar[str] = "execution.approval_requested.v1"
-
-    approval_id: str
-    checkpoint_name: str
-    payload: Json
-    payload_digest: str
-    held_back: bool = False
-    expires_at: datetime | None = None
-
-
-class Approved(Transition):
-    """A human said yes; who, the envelope's actor tells."""
-
-    TOPIC: ClassVar[str] = "execution.approved.v1"
-
-    approval_id: str
-    reason: str | None = None
-
-
-class Rejected(Ended):
-    """A human said no."""
-
-    TOPIC: ClassVar[str] = "execution.rejected.v1"
-
-    approval_id: str
-    reason: str | None = None
-
-
-class ApprovalExpired(Ended):
-    """Nobody answered in time."""
-
-    TOPIC: ClassVar[str] = "execution.approval_expired.v1"
-
-    approval_id: str
-
-
 class CancellationRequested(Event):
     """Somebody wants a running execution stopped; its worker has yet to confirm."""
 
@@ -262,3 +251,10 @@ class ScoreRemoved(Event):
 
 FRAME_TOPICS = tuple(frame.TOPIC for frame in (Thought, ToolStarted, ToolEnded, ContentStreamed))
 """Facts of which a decision needs nothing but their number."""
+
+
+class EncodedFrame(NamedTuple):
+    """A frame whose payload is valid and encoded: what the hot path hands over."""
+
+    event: type[Frame]
+    payload: bytes

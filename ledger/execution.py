@@ -6,35 +6,23 @@ never refuses. State is replaced, never mutated in place, so that a fork costs o
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from eventsourcing.domain import BaseAggregate
 
 from ledger import events as e
+from ledger.approval import PendingApproval
+from ledger.approval_policy import ApprovalPolicy
 from ledger.errors import AlreadyDecided, IllegalTransition, LeaseLost, NotFound
 from ledger.event import Event, Stamp, encode_events, envelope_of
 from ledger.lifecycle import LIFECYCLE
 from ledger.pricing import add_usage
+from ledger.role import Role
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.usage import Totals
 
 Facts = Mapping[str, Any]
-
-
-class EncodedFrame(NamedTuple):
-    """A frame whose payload is valid and encoded: what the hot path hands over."""
-
-    event: type[e.Frame]
-    payload: bytes
-
-
-class PendingApproval(NamedTuple):
-    """The approval an execution is parked at."""
-
-    id: str
-    digest: str
-    held_output: e.Json | None
 
 
 class Execution(BaseAggregate[str]):
@@ -50,7 +38,9 @@ class Execution(BaseAggregate[str]):
         self.status = Status.PENDING
         self.trace_id = ""
         self.root_execution_id = ""
+        self.created_by = ""
         self.checkpoint: str | None = None
+        self.approval_policy: ApprovalPolicy | None = None
         self.totals = Totals()
         self.terms = Terms()
         self.worker: str | None = None
@@ -91,16 +81,10 @@ class Execution(BaseAggregate[str]):
         else begins anew, and whoever reads the history must see that.
         """
         goes_on = self.status is Status.APPROVED and (worker, lease) == (self.worker, self.lease)
-        facts = {
-            "worker": worker,
-            "attempt": self.attempt + (not goes_on),
-            "lease": lease,
-            "deadline_at": self._deadline(stamp),
-            "occurred_at": occurred_at,
-        }
-        self._record(stamp, e.Started, **facts)
+        facts = {"worker": worker, "attempt": self.attempt + (not goes_on), "lease": lease}
+        self._record(stamp, e.Started, occurred_at=occurred_at, **facts)
 
-    def append(self, stamp: Stamp, frames: Sequence[EncodedFrame]) -> None:
+    def append(self, stamp: Stamp, frames: Sequence[e.EncodedFrame]) -> None:
         """Record frames in the order given."""
         for event in {frame.event for frame in frames}:
             self._check(event)
@@ -117,22 +101,57 @@ class Execution(BaseAggregate[str]):
         """Park the execution until a human decides."""
         self._record(stamp, e.ApprovalRequested, **facts)
 
-    def approve(self, stamp: Stamp, approval_id: str, reason: str | None) -> None:
+    def supersede(self, stamp: Stamp, approval_id: str, facts: Facts) -> None:
+        """Put an edited request in the place of the one that waits; the execution goes on waiting.
+
+        Args:
+            stamp: of who edits, who counts as somebody who asked from now on.
+            approval_id: of the request that is edited.
+            facts: the new request's `approval_id`, `payload`, `payload_digest`; and a `reason`.
+        """
+        approval = self._awaited(approval_id)
+        approval.check_edit(facts["payload"])
+        self._record(stamp, e.ApprovalSuperseded, **approval.kept, **facts)
+
+    def approve(
+        self,
+        stamp: Stamp,
+        approval_id: str,
+        reason: str | None,
+        *,
+        role: Role | None = None,
+        digest: str | None = None,
+    ) -> None:
         """Say yes; a result that was held back for this approval completes the execution."""
         approval = self._awaited(approval_id)
-        self._record(stamp, e.Approved, approval_id=approval.id, reason=reason)
+        approval.check_decision(stamp.actor.id, role, digest)
+        self._record(stamp, e.Approved, **approval.decided(reason, role))
         if approval.held_output is not None:
             self.complete(stamp, approval.held_output)
 
-    def reject(self, stamp: Stamp, approval_id: str, reason: str | None) -> None:
-        """Say no."""
+    def reject(
+        self,
+        stamp: Stamp,
+        approval_id: str,
+        reason: str | None,
+        *,
+        role: Role | None = None,
+        digest: str | None = None,
+    ) -> None:
+        """Say no. That is the end, unless the request says that the worker goes on without it."""
         approval = self._awaited(approval_id)
-        self._record(stamp, e.Rejected, approval_id=approval.id, reason=reason)
+        approval.check_decision(stamp.actor.id, role, digest)
+        event = e.Denied if approval.resumes else e.Rejected
+        self._record(stamp, event, **approval.decided(reason, role))
 
     def expire(self, stamp: Stamp, approval_id: str) -> None:
-        """Nobody answered in time."""
+        """Nobody answered in time: a no, with what follows from one."""
         approval = self._awaited(approval_id)
-        self._record(stamp, e.ApprovalExpired, approval_id=approval.id)
+        if approval.resumes:
+            reason = "nobody decided in time"
+            self._record(stamp, e.Denied, expired=True, **approval.decided(reason))
+        else:
+            self._record(stamp, e.ApprovalExpired, approval_id=approval.id)
 
     def cancel(self, stamp: Stamp, reason: str | None, *, confirm: bool = False) -> None:
         """Stop. On a run that somebody works on this is requested first, and then confirmed."""
@@ -196,6 +215,8 @@ class Execution(BaseAggregate[str]):
         target = self._check(event)
         if issubclass(event, e.Transition):
             facts |= {"status": target, "previous": self.status}
+        if issubclass(event, e.Started | e.Denied):
+            facts |= {"deadline_at": self._deadline(stamp)}
         if issubclass(event, e.Ended):
             facts |= {"totals": self.totals, "duration_ms": self._duration(stamp, facts)}
         envelope = envelope_of(stamp, self.trace_id)
@@ -231,10 +252,9 @@ class Execution(BaseAggregate[str]):
                 self.started_at = self.started_at or event.occurred_at or event.timestamp
             case e.UsageRecorded():
                 self.totals = add_usage(self.totals, event)
-            case e.ApprovalRequested():
-                held = event.payload.get("output") if event.held_back else None
-                self.approval = PendingApproval(event.approval_id, event.payload_digest, held)
-            case e.Approved() | e.Rejected() | e.ApprovalExpired():
+            case e.Asked():
+                self.approval = self._pending(event)
+            case e.Decided() | e.ApprovalExpired():
                 self.approval = None
             case e.CancellationRequested():
                 self.cancellation_requested = True
@@ -257,6 +277,11 @@ class Execution(BaseAggregate[str]):
             self.worked_us += worked // timedelta(microseconds=1)
         self.working_since = event.timestamp if event.status is Status.RUNNING else None
 
+    def _pending(self, event: e.Asked) -> PendingApproval:
+        """What is waited for now. Who asked for what was edited has asked for the edit too."""
+        before = self.approval.requesters if self.approval else {self.created_by}
+        return PendingApproval.of(event, before)
+
     def _begin(self, event: e.Created) -> None:
         self.workspace = event.envelope.stamp.workspace
         self.agent_id = event.agent_id
@@ -265,5 +290,7 @@ class Execution(BaseAggregate[str]):
         self.status = event.status
         self.trace_id = event.trace_id
         self.root_execution_id = event.root_execution_id
+        self.created_by = event.envelope.stamp.actor.id
         self.checkpoint = event.approval_checkpoint
         self.terms = event.terms or Terms()
+        self.approval_policy = event.approval_policy

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ledger import events as e
-from ledger.execution import EncodedFrame
+from ledger.events import EncodedFrame
 from ledger.fields import Count, Money, Name, Time, Word
 from ledger.strict_json import encode
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from eventsourcing.domain import CanMutateAggregate, DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
-from ledger import access, agent, claims, events, score_config
+from ledger import access, agent, approval_events, claims, events, score_config
 from ledger.clock import TIME_LENGTH, parse_time
 from ledger.errors import UnreadableEvent
 from ledger.event import SCHEMA, Actor, EncodedEvent, Envelope, Event, FirstEvent, Stamp, Storable
@@ -32,7 +32,9 @@ def _concrete(base: type[Event]) -> Iterable[type[Event]]:
             yield child
 
 
-_KNOWN_MODULES = {module.__name__ for module in (access, agent, claims, events, score_config)}
+_KNOWN_MODULES = {
+    module.__name__ for module in (access, agent, approval_events, claims, events, score_config)
+}
 
 EVENTS: Final[Mapping[str, type[Event]]] = {
     event.TOPIC: event for event in _concrete(Event) if event.__module__ in _KNOWN_MODULES

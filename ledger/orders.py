@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from ledger.commands import Command
 from ledger.event import Actor
 from ledger.mapper import Recorded
+from ledger.role import Role
 
 
 class Caller(NamedTuple):
@@ -19,6 +20,8 @@ class Caller(NamedTuple):
         key: an idempotency key; the same key with the same digest gets the first answer again.
         digest: of the request that carried the key.
         expected_version: refuse unless the target is at this version (If-Match).
+        role: from the credentials; None for what acts without any, which decides nothing that
+            asks for a role.
     """
 
     workspace: str
@@ -27,6 +30,7 @@ class Caller(NamedTuple):
     key: str | None = None
     digest: str = ""
     expected_version: int | None = None
+    role: Role | None = None
 
 
 class Receipt(NamedTuple):

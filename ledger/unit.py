@@ -17,6 +17,7 @@ from ledger.event import Stamp, Storable
 from ledger.execution import Execution
 from ledger.ids import new_id
 from ledger.mapper import LedgerMapper
+from ledger.role import Role
 from ledger.score_config import ScoreConfig
 from ledger.sqlite import SQLiteStore
 from ledger.usage import Price
@@ -91,7 +92,9 @@ class Unit:
         batch: Mapping[str, Aggregate],
         stamp: Stamp,
         policy: Policy,
+        *,
         expected_version: int | None = None,
+        role: Role | None = None,
     ) -> None:
         self._recorded = recorded
         self._batch = batch
@@ -99,6 +102,7 @@ class Unit:
         self._expected_version = expected_version
         self.stamp = stamp
         self.policy = policy
+        self.role = role
 
     def new_id(self) -> str:
         """An id for something that comes into being now."""

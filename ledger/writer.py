@@ -180,7 +180,14 @@ class Writer:
     def _decide(self, order: Order, changed: dict[str, Aggregate], at: datetime) -> _Pending:
         caller = order.caller
         stamp = Stamp(caller.workspace, caller.actor, at, caller.request)
-        unit = Unit(self._aggregates, changed, stamp, self._policy, caller.expected_version)
+        unit = Unit(
+            self._aggregates,
+            changed,
+            stamp,
+            self._policy,
+            expected_version=caller.expected_version,
+            role=caller.role,
+        )
         answered = self._answered_before(unit, caller)
         if answered is not None:
             return _Pending(order, answered, [])

@@ -51,13 +51,13 @@ def read_options(
     spill: bool | str | Path,
     environment: Mapping[str, str] | None = None,
 ) -> Options:
-    """What was given, over `LEDGER_URL`, `LEDGER_API_KEY`, `LEDGER_SPILL_DIR`, over the defaults.
+    """What was given, over `LEDGER_SERVER`, `LEDGER_API_KEY`, `LEDGER_SPILL_DIR`, over the defaults.
 
     Raises:
         ValueError: the address is none.
     """
     said = os.environ if environment is None else environment
-    url = (base_url or said.get("LEDGER_URL") or DEFAULT_URL).rstrip("/").removesuffix(PREFIX)
+    url = (base_url or said.get("LEDGER_SERVER") or DEFAULT_URL).rstrip("/").removesuffix(PREFIX)
     if not url.startswith(("http://", "https://")):
         message = f"{url!r} is no address of a server; it begins with http:// or https://"
         raise ValueError(message)

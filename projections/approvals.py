@@ -1,82 +1,19 @@
-"""Approvals: what humans were asked, and what came of it.
+"""Approvals as one may ask for them: a list, one, what an execution waits for, what is due."""
 
-A request is `pending`, then `approved`, `rejected` or `expired`. It is `cancelled` when its
-execution was cancelled, or failed, while the request was open: then nobody decided, and nobody can
-any more.
-"""
-
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    MetaData,
-    String,
-    Table,
-    Text,
-    bindparam,
-    select,
-)
+from sqlalchemy import Connection, select
 
-from ledger import events as e
 from ledger.errors import NotFound
-from ledger.mapper import Recorded
-from ledger.status import Status
-from ledger.strict_json import decode_exact, encode
-from projections.changes import Changes
-from projections.dialect import index_where_set
+from projections.approval_rows import PENDING, approvals
 from projections.pages import Listing, Order, PageRequest, counted, fetch
-from projections.projection import Page
-from projections.times import micros_of, text_of
-from projections.topics import of_topics
+from projections.times import text_of
 
 Json = dict[str, Any]
 
-_PENDING = "pending"
 _MOST_DUE = 1_000
-
-metadata = MetaData()
-
-approvals = Table(
-    "approvals_v1",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("workspace", String, nullable=False),
-    Column("execution_id", String, nullable=False),
-    Column("agent_id", String, nullable=False),
-    Column("checkpoint_name", String, nullable=False),
-    Column("payload", Text, nullable=False, comment="JSON, as recorded"),
-    Column("payload_digest", String, nullable=False),
-    Column("status", String, nullable=False),
-    Column("reason", Text, comment="of the decision, or why none was taken"),
-    Column("decided_by", String, comment="null when nobody did"),
-    Column("decided_at", BigInteger, comment="when it ceased to be pending"),
-    Column("expires_at", BigInteger),
-    Column("created_at", BigInteger, nullable=False),
-)
-
-Index("approvals_v1_created", *(approvals.c[n] for n in ("workspace", "created_at", "id")))
-Index("approvals_v1_status", *(approvals.c[n] for n in ("workspace", "status", "created_at", "id")))
-Index("approvals_v1_execution", approvals.c.execution_id, approvals.c.status)
-index_where_set(
-    "approvals_v1_due",
-    approvals.c.status,
-    approvals.c.expires_at,
-    given=approvals.c.expires_at,
-)
-
-_LAPSE = (
-    approvals.update()
-    .where(
-        approvals.c.execution_id == bindparam("of_execution"),
-        approvals.c.status == _PENDING,
-    )
-    .values({name: bindparam(f"new_{name}") for name in ("status", "reason", "decided_at")})
-)
 
 
 class Due(NamedTuple):
@@ -85,106 +22,6 @@ class Due(NamedTuple):
     workspace: str
     execution_id: str
     id: str
-
-
-_TOPICS = frozenset(
-    event.TOPIC
-    for event in (
-        e.ApprovalRequested,
-        e.Approved,
-        e.Rejected,
-        e.ApprovalExpired,
-        e.Cancelled,
-        e.Failed,
-    )
-)
-
-
-class Approvals:
-    """Requests for approval, by id, status and execution."""
-
-    name: ClassVar[str] = "approvals"
-    version: ClassVar[int] = 1
-    metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = _TOPICS
-
-    def apply(self, connection: Connection, page: Page) -> None:
-        """Fold the page. The end of an execution comes after all its decisions."""
-        changes = Changes(approvals)
-        lapsed: list[Json] = []
-        for event in of_topics(page, _TOPICS):
-            if event.topic == e.ApprovalRequested.TOPIC:
-                row = _requested(event, page)
-                changes.insert((row["id"],), row)
-            elif event.topic in _DECISIONS:
-                facts = event.facts
-                changes.update((facts["approval_id"],), **_DECISIONS[event.topic](facts, event))
-            elif event.topic in _ENDINGS and event.facts["previous"] == Status.AWAITING_APPROVAL:
-                lapsed.append(_lapsed(event))
-        changes.write(connection)
-        if lapsed:
-            connection.execute(_LAPSE, lapsed)
-
-
-def _requested(event: Recorded, page: Page) -> Json:
-    facts = decode_exact(event.payload)
-    identity = page.identities[event.id]
-    expires_at = facts.get("expires_at")
-    return {
-        "id": facts["approval_id"],
-        "workspace": identity.workspace,
-        "execution_id": event.id,
-        "agent_id": identity.agent_id,
-        "checkpoint_name": facts["checkpoint_name"],
-        "payload": encode(facts["payload"]).decode(),
-        "payload_digest": facts["payload_digest"],
-        "status": _PENDING,
-        "reason": None,
-        "decided_by": None,
-        "decided_at": None,
-        "expires_at": None if expires_at is None else micros_of(expires_at),
-        "created_at": micros_of(facts.get("occurred_at") or event.at),
-    }
-
-
-def _decided(status: str) -> Callable[[Json, Recorded], Json]:
-    def decided(facts: Json, event: Recorded) -> Json:
-        return {
-            "status": status,
-            "reason": facts.get("reason"),
-            "decided_by": event.envelope["actor"]["id"],
-            "decided_at": micros_of(facts.get("occurred_at") or event.at),
-        }
-
-    return decided
-
-
-def _expired(_facts: Json, event: Recorded) -> Json:
-    return {"status": "expired", "decided_at": micros_of(event.at)}
-
-
-_DECISIONS: Mapping[str, Callable[[Json, Recorded], Json]] = {
-    e.Approved.TOPIC: _decided("approved"),
-    e.Rejected.TOPIC: _decided("rejected"),
-    e.ApprovalExpired.TOPIC: _expired,
-}
-
-_ENDINGS = {
-    e.Cancelled.TOPIC: "the execution was cancelled",
-    e.Failed.TOPIC: "the execution failed",
-}
-
-
-def _lapsed(event: Recorded) -> Json:
-    facts = event.facts
-    said = facts.get("reason") or facts.get("error")
-    why = _ENDINGS[event.topic]
-    return {
-        "of_execution": event.id,
-        "new_status": "cancelled",
-        "new_reason": f"{why}: {said}" if said else why,
-        "new_decided_at": micros_of(facts.get("occurred_at") or event.at),
-    }
 
 
 def list_approvals(
@@ -218,13 +55,20 @@ def get_approval(connection: Connection, workspace: str, id_: str) -> Json:
 
 def pending_of(connection: Connection, workspace: str, execution_id: str) -> Json | None:
     """The request that an execution waits for; None when it waits for none."""
+    return pending_of_each(connection, workspace, [execution_id]).get(execution_id)
+
+
+def pending_of_each(
+    connection: Connection, workspace: str, execution_ids: Collection[str]
+) -> dict[str, Json]:
+    """By execution, the requests that some executions wait for."""
     wanted = select(approvals).where(
         approvals.c.workspace == workspace,
-        approvals.c.execution_id == execution_id,
-        approvals.c.status == _PENDING,
+        approvals.c.execution_id.in_(execution_ids),
+        approvals.c.status == PENDING,
     )
-    row = connection.execute(wanted).mappings().first()
-    return None if row is None else represent(row)
+    rows = connection.execute(wanted).mappings()
+    return {row["execution_id"]: represent(row) for row in rows}
 
 
 def due_approvals(connection: Connection, now: int) -> list[Due]:
@@ -239,11 +83,31 @@ def due_approvals(connection: Connection, now: int) -> list[Due]:
     """
     wanted = (
         select(approvals.c.workspace, approvals.c.execution_id, approvals.c.id)
-        .where(approvals.c.status == _PENDING, approvals.c.expires_at <= now)
+        .where(approvals.c.status == PENDING, approvals.c.expires_at <= now)
         .order_by(approvals.c.expires_at, approvals.c.id)
         .limit(_MOST_DUE)
     )
     return [Due(*row) for row in connection.execute(wanted)]
+
+
+_AS_THEY_ARE = (
+    "payload_digest",
+    "held_back",
+    "requested_by",
+    "requested_by_name",
+    "required_role",
+    "not_requester",
+    "on_reject",
+    "supersedes",
+    "superseded_by",
+    "status",
+    "reason",
+    "decided_by",
+    "decided_by_name",
+    "decided_auth",
+    "decided_role",
+    "decided_digest",
+)
 
 
 def represent(row: Mapping[Any, Any]) -> Json:
@@ -255,10 +119,7 @@ def represent(row: Mapping[Any, Any]) -> Json:
         "agent_id": row["agent_id"],
         "checkpoint_name": row["checkpoint_name"],
         "payload": orjson.Fragment(row["payload"]),
-        "payload_digest": row["payload_digest"],
-        "status": row["status"],
-        "reason": row["reason"],
-        "decided_by": row["decided_by"],
+        **{name: row[name] for name in _AS_THEY_ARE},
         "decided_at": text_of(row["decided_at"]),
         "expires_at": text_of(row["expires_at"]),
         "created_at": text_of(row["created_at"]),

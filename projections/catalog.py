@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from projections.agents import Agents
-from projections.approvals import Approvals
+from projections.approval_rows import Approvals
 from projections.costs import Costs
 from projections.executions import Executions
 from projections.keys import Keys

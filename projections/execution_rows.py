@@ -153,17 +153,20 @@ def _with_model(models: str, model: str) -> str:
     return models if model in known else encode([*known, model]).decode()
 
 
-def _approval_requested(_row: Row, event: Recorded) -> Row:
+def _approval_requested(row: Row, event: Recorded) -> Row:
+    return {"status": event.facts["status"], **_approval_superseded(row, event)}
+
+
+def _approval_superseded(_row: Row, event: Recorded) -> Row:
     facts = event.facts
     expires_at = facts.get("expires_at")
     return {
-        "status": facts["status"],
         "approval_id": facts["approval_id"],
         "approval_expires_at": None if expires_at is None else micros_of(expires_at),
     }
 
 
-def _approved(_row: Row, event: Recorded) -> Row:
+def _decided(_row: Row, event: Recorded) -> Row:
     return {"status": event.facts["status"], **_NOT_PARKED}
 
 
@@ -215,7 +218,9 @@ CHANGES: Final[Mapping[str, Callable[[Row, Recorded], Row]]] = {
     e.Started.TOPIC: _started,
     e.UsageRecorded.TOPIC: _usage_recorded,
     e.ApprovalRequested.TOPIC: _approval_requested,
-    e.Approved.TOPIC: _approved,
+    e.ApprovalSuperseded.TOPIC: _approval_superseded,
+    e.Approved.TOPIC: _decided,
+    e.Denied.TOPIC: _decided,
     e.Rejected.TOPIC: _ended,
     e.ApprovalExpired.TOPIC: _ended,
     e.CancellationRequested.TOPIC: _cancellation_requested,

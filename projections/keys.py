@@ -19,9 +19,10 @@ from sqlalchemy import (
     select,
 )
 
-from ledger.access import KeyCreated, KeyRevoked, Role
+from ledger.access import KeyCreated, KeyRevoked
 from ledger.errors import NotFound
 from ledger.mapper import Recorded
+from ledger.role import Role
 from projections.changes import Changes
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page

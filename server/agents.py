@@ -44,6 +44,7 @@ class AgentDefinition:
         input_schema: JSON Schema 2020-12 that an input must satisfy before anything is recorded.
         input_model: the function is given its input as this model; as a dict without one.
         config: kept with the version; `approval_required` holds finished work back.
+        approval_policy: who may decide on work held back, how long, and what follows a no.
     """
 
     name: str
@@ -55,6 +56,7 @@ class AgentDefinition:
     input_schema: Json = field(default_factory=dict)
     output_schema: Json | None = None
     config: Json = field(default_factory=dict)
+    approval_policy: Json = field(default_factory=dict)
     input_model: Model | None = None
 
     async def call(self, run: Run) -> Json | BaseModel:

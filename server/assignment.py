@@ -10,16 +10,22 @@ from ledger.status import Status
 EMBEDDED = "embedded-"
 """How the names of in-process workers begin."""
 
+ANSWERS = frozenset({e.Approved.TOPIC, e.Denied.TOPIC})
+"""Decisions after which a run goes on."""
+
 Json = dict[str, Any]
 
 
 class Approval(NamedTuple):
-    """A human's yes.
+    """What was decided at a checkpoint.
 
     Attributes:
         id: of the approval.
         checkpoint: where the run waited.
-        payload_digest: of what the human was shown.
+        approved: whether it was a yes. A no is met only by who asked to go on after one.
+        payload: what was decided on: what the agent asked about, unless somebody edited it.
+        payload_digest: of that.
+        asked_digest: of what the agent asked about.
         by: the id of the principal who decided.
         by_name: their name, where they have one.
         reason: what they said.
@@ -28,7 +34,10 @@ class Approval(NamedTuple):
 
     id: str
     checkpoint: str
+    approved: bool
+    payload: Json
     payload_digest: str
+    asked_digest: str
     by: str
     by_name: str | None
     reason: str | None
@@ -41,7 +50,8 @@ class Assignment(NamedTuple):
     Attributes:
         worker: who took it up last; None when nobody did.
         attempt: how often it was taken up.
-        approvals: every yes so far, in order.
+        approvals: every decision so far after which the run went on, in order.
+        denied_last: whether nothing moved it since a no after which it goes on.
         version: of its latest fact.
         lease: the digest under which it was taken up last, if under any.
         deadline_at: when that work must be done, RFC 3339.
@@ -62,6 +72,7 @@ class Assignment(NamedTuple):
     worker: str | None
     attempt: int
     approvals: Sequence[Approval]
+    denied_last: bool
     agent_name: str = ""
     version: int = 0
     lease: str | None = None
@@ -94,6 +105,11 @@ class Assignment(NamedTuple):
         return self.status is Status.APPROVED and self.was_embedded
 
     @property
+    def is_at_embedded(self) -> bool:
+        """Whether it is recorded as the work of an in-process worker, alive or not."""
+        return self.mode == "execute" and self.status is Status.RUNNING and self.was_embedded
+
+    @property
     def was_embedded(self) -> bool:
         """Whether an in-process worker took it up last."""
         return (self.worker or "").startswith(EMBEDDED)
@@ -103,11 +119,12 @@ def assignment_of(facts: Sequence[Recorded]) -> Assignment:
     """Fold the facts of an execution, frames left out, from the first to the last."""
     created = facts[0].facts
     last_start = _last(facts, e.Started.TOPIC)
+    last_move = next(fact for fact in reversed(facts) if fact.topic in _STATUS_TOPICS)
     return Assignment(
         execution_id=facts[0].id,
         workspace=facts[0].envelope["workspace"],
         mode=created["mode"],
-        status=_status(facts),
+        status=Status(last_move.facts["status"]),
         agent_id=created["agent_id"],
         agent_version_id=created["agent_version_id"],
         trace_id=created["trace_id"],
@@ -118,40 +135,43 @@ def assignment_of(facts: Sequence[Recorded]) -> Assignment:
         worker=last_start.get("worker"),
         attempt=last_start.get("attempt", 0),
         approvals=tuple(_approvals(facts)),
+        denied_last=last_move.topic == e.Denied.TOPIC,
         agent_name=created["agent_name"],
         version=facts[-1].version,
         lease=last_start.get("lease"),
-        deadline_at=last_start.get("deadline_at"),
+        deadline_at=_deadline(facts),
         retry_backoff_s=created.get("terms", {}).get("retry_backoff_s", 0),
     )
 
 
-def approval_of(requested: Recorded, approved: Recorded) -> Approval:
-    """The yes to a request."""
-    asked, said, actor = requested.facts, approved.facts, approved.envelope["actor"]
+def approval_of(requested: Recorded, edited: Recorded | None, decided: Recorded) -> Approval:
+    """The decision on a request, or on the last edit of it."""
+    asked, said, actor = requested.facts, decided.facts, decided.envelope["actor"]
+    shown = edited.facts if edited is not None else asked
     return Approval(
-        id=asked["approval_id"],
+        id=shown["approval_id"],
         checkpoint=asked["checkpoint_name"],
-        payload_digest=asked["payload_digest"],
+        approved=decided.topic == e.Approved.TOPIC,
+        payload=shown["payload"],
+        payload_digest=shown["payload_digest"],
+        asked_digest=asked["payload_digest"],
         by=actor["id"],
         by_name=actor.get("name"),
         reason=said.get("reason"),
-        at=approved.at,
+        at=decided.at,
     )
 
 
 def _approvals(facts: Iterable[Recorded]) -> Iterable[Approval]:
     requested: Recorded | None = None
+    edited: Recorded | None = None
     for fact in facts:
         if fact.topic == e.ApprovalRequested.TOPIC:
-            requested = fact
-        elif fact.topic == e.Approved.TOPIC and requested is not None:
-            yield approval_of(requested, fact)
-
-
-def _status(facts: Sequence[Recorded]) -> Status:
-    said = (fact.facts.get("status") for fact in reversed(facts) if fact.topic in _STATUS_TOPICS)
-    return Status(next(status for status in said if status))
+            requested, edited = fact, None
+        elif fact.topic == e.ApprovalSuperseded.TOPIC:
+            edited = fact
+        elif fact.topic in ANSWERS and requested is not None:
+            yield approval_of(requested, edited, fact)
 
 
 def _metadata(facts: Iterable[Recorded]) -> Json:
@@ -160,6 +180,14 @@ def _metadata(facts: Iterable[Recorded]) -> Json:
         if fact.topic in (e.Created.TOPIC, e.Annotated.TOPIC):
             metadata |= fact.facts["metadata"]
     return metadata
+
+
+def _deadline(facts: Sequence[Recorded]) -> str | None:
+    """When the work under way must be done; each time it begins, or goes on, says it anew."""
+    begun = (e.Started.TOPIC, e.Denied.TOPIC)
+    last = next((fact.facts for fact in reversed(facts) if fact.topic in begun), {})
+    deadline: str | None = last.get("deadline_at")
+    return deadline
 
 
 def _last(facts: Sequence[Recorded], topic: str) -> Json:
@@ -174,6 +202,7 @@ _STATUS_TOPICS = frozenset(
         e.ApprovalRequested,
         e.Approved,
         e.Rejected,
+        e.Denied,
         e.ApprovalExpired,
         e.Cancelled,
         e.WorkerLost,

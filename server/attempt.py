@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from ledger.commands import Cancel, Command, Complete, Fail, LoseWorker, Start
 from ledger.errors import IllegalTransition, LedgerClosed
+from ledger.events import Approved
 from ledger.mapper import Recorded
 from ledger.strict_json import decode, encode
 from server.agents import AgentDefinition
@@ -95,9 +96,13 @@ class Attempt:
         if why is Interruption.STOPPING:
             asyncio.get_running_loop().call_later(_LAST_WORDS_SECONDS, self._abandon)
 
-    def decided(self, approved: Recorded) -> bool:
-        """A human said yes; whether the agent waited for that."""
-        return self._run.decided(approved)
+    def decided(self, decision: Recorded) -> bool:
+        """A human decided, and the run goes on; whether the agent waited for that."""
+        return self._run.decided(decision)
+
+    def edited(self, request: Recorded) -> None:
+        """A human edited what the agent waits for."""
+        self._run.edited(request)
 
     async def _started(self) -> bool:
         """Claim the execution; False when somebody else was faster, or it was cancelled."""
@@ -110,10 +115,11 @@ class Attempt:
 
     async def _park(self, decision: "asyncio.Future[Recorded]") -> Recorded:
         self._slot.free()
-        approved = await decision
+        decided = await decision
         await self._slot.take()
-        await self._outbox.give(Start(self._run.execution_id, self._worker))
-        return approved
+        if decided.topic == Approved.TOPIC:  # after a no that does not end it, it runs already
+            await self._outbox.give(Start(self._run.execution_id, self._worker))
+        return decided
 
     async def _perform(self) -> None:
         if self._why is None:

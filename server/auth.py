@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from yarl import URL
 
-from ledger.access import ANY_WORKSPACE, Role
+from ledger.access import ANY_WORKSPACE
 from ledger.event import Actor
+from ledger.role import Role
 from server.errors import Forbidden, InvalidRequest, Unauthorized
 
 DEFAULT_WORKSPACE: Final = "default"
@@ -41,6 +42,8 @@ PERMITTED: Final = {
 }
 """Reader: look. Worker: and record and execute. Operator: and decide. Admin: and manage."""
 
+_ROLES: Final = {permission: role for role, permission in PERMITTED.items()}
+
 
 class Key(NamedTuple):
     """An API key as the server knows it: by digest, never by its text."""
@@ -62,6 +65,11 @@ class Principal(NamedTuple):
     workspace: str
     permission: Permission
     everywhere: bool = False
+
+    @property
+    def role(self) -> Role:
+        """The role whose permission they have."""
+        return _ROLES[self.permission]
 
     def require(self, permission: Permission) -> None:
         """Raises Forbidden unless the role goes so far."""

@@ -68,6 +68,7 @@ STATUS: Final[Mapping[type[Exception], HTTPStatus]] = {
     Forbidden: HTTPStatus.FORBIDDEN,
     TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     ledger_errors.NotFound: HTTPStatus.NOT_FOUND,
+    ledger_errors.RoleRequired: HTTPStatus.FORBIDDEN,
     ledger_errors.Refused: HTTPStatus.BAD_REQUEST,
     ledger_errors.VersionMismatch: HTTPStatus.PRECONDITION_FAILED,
     ledger_errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,

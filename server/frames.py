@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger import events as e
 from ledger.mapper import AT, Recorded
+from ledger.status import Status
 from ledger.strict_json import encode, number
 
 PREAMBLE: Final = b"retry: 2000\n\n"
@@ -90,7 +91,7 @@ def _status(recorded: Recorded, facts: Json) -> tuple[bytes, Json]:
 
 
 def _approval(recorded: Recorded, facts: Json) -> tuple[bytes, Json]:
-    return b"approval", {
+    data = {
         "id": facts["approval_id"],
         "execution_id": recorded.id,
         "workspace_id": recorded.envelope["workspace"],
@@ -100,9 +101,22 @@ def _approval(recorded: Recorded, facts: Json) -> tuple[bytes, Json]:
         "status": "pending",
         "expires_at": facts.get("expires_at"),
         "created_at": recorded.at,
-        "execution_status": facts["status"],
-        "previous": facts["previous"],
+        "execution_status": facts.get("status", Status.AWAITING_APPROVAL),
+        "previous": facts.get("previous", Status.AWAITING_APPROVAL),
     }
+    for name in ("required_role", "not_requester", "on_reject"):
+        if name in facts:
+            data[name] = facts[name]
+    return b"approval", data
+
+
+def _superseding(recorded: Recorded, facts: Json) -> tuple[bytes, Json]:
+    """The edited request, with all that the frame of the first one has; the run waits as before."""
+    name, data = _approval(recorded, facts)
+    data |= {"supersedes": facts["supersedes"], "requested_by": recorded.envelope["actor"]["id"]}
+    if "reason" in facts:
+        data["reason"] = facts["reason"]
+    return name, data
 
 
 def _done(_: Recorded, facts: Json) -> tuple[bytes, Json]:
@@ -139,7 +153,9 @@ _MADE: Final[Mapping[str, Callable[[Recorded, Json], tuple[bytes, Json]]]] = {
     e.Started.TOPIC: _status,
     e.Approved.TOPIC: _status,
     e.WorkerLost.TOPIC: _status,
+    e.Denied.TOPIC: _status,
     e.ApprovalRequested.TOPIC: _approval,
+    e.ApprovalSuperseded.TOPIC: _superseding,
     e.Completed.TOPIC: _done,
     e.Failed.TOPIC: _error("the execution failed"),
     e.Cancelled.TOPIC: _error("the execution was cancelled"),

@@ -88,11 +88,16 @@ class Leases:
         if lease is not None:
             lease.until = None
 
-    def unpark(self, execution_id: str) -> bool:
-        """A human answered: the worker has one lease's time to go on. Whether there is one."""
+    def unpark(self, execution_id: str, *, resuming: bool) -> bool:
+        """A human answered: the worker has one lease's time to be heard of. Whether there is one.
+
+        Args:
+            execution_id: which was parked.
+            resuming: whether the worker has yet to take it up again.
+        """
         lease = self._leases.get(execution_id)
         if lease is not None:
-            lease.until, lease.resuming = self._clock() + self.seconds, True
+            lease.until, lease.resuming = self._clock() + self.seconds, resuming
         return lease is not None
 
     def end(self, execution_id: str) -> None:

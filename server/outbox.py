@@ -11,7 +11,7 @@ import structlog
 
 from ledger.commands import Append, Command
 from ledger.errors import QueueFull, StoreFailed
-from ledger.execution import EncodedFrame
+from ledger.events import EncodedFrame
 from ledger.frames import Step
 from ledger.orders import Caller, Receipt
 from server.services import Services

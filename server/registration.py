@@ -46,6 +46,10 @@ class Described(Protocol):
         """Kept with the version."""
 
     @property
+    def approval_policy(self) -> Json:
+        """Who may decide on work held back, and what follows a no."""
+
+    @property
     def input_schema(self) -> Json:
         """What an input must satisfy."""
 
@@ -90,7 +94,8 @@ async def _register(services: Services, caller: Caller, agent: Described) -> Reg
         receipt = await services.record(command, caller)
         log.info("version registered", agent=agent.name, version=agent.version)
         return Registered(agent_id, receipt.subject or "", is_new=True)
-    differs = (known["input_schema"], known["config"]) != (agent.input_schema, agent.config)
+    said = known["input_schema"], known["config"], known["given"]
+    differs = said != (agent.input_schema, agent.config, _given(agent))
     if differs:
         log.warning(
             "the agent changed but its version label did not; the recorded version stands",
@@ -121,5 +126,9 @@ def _facts_of(agent: Described) -> Json:
         "input_schema": agent.input_schema,
         "output_schema": agent.output_schema,
         "message": "registered by its worker",
-        "given": {},
+        "given": _given(agent),
     }
+
+
+def _given(agent: Described) -> Json:
+    return {"approval_policy": agent.approval_policy} if agent.approval_policy else {}

@@ -94,6 +94,7 @@ class Call:
             key,
             await self._digest() if key else "",
             _expected_version(self.request.headers.get("If-Match")),
+            self.principal.role,
         )
 
     async def _digest(self) -> str:

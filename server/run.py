@@ -1,15 +1,16 @@
 """What an agent is given: its input, and the ways to say what it does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 from ledger import events as e
+from ledger.approval_policy import ApprovalPolicy, DecidingRole, OnReject, policy_in
 from ledger.commands import RequestApproval
 from ledger.digest import digest_of
-from ledger.execution import EncodedFrame
+from ledger.events import EncodedFrame
 from ledger.frames import UsageReport
 from ledger.ids import random_hex
 from ledger.mapper import Recorded
@@ -22,7 +23,7 @@ from server.route import check_event_size
 
 Json = dict[str, Any]
 Park = Callable[["asyncio.Future[Recorded]"], Awaitable[Recorded]]
-"""Gives the slot back, waits for the yes, and starts the execution again."""
+"""Gives the slot back, waits for the decision, and goes on with a slot."""
 
 
 class Tool:
@@ -47,6 +48,7 @@ class Run:
         input: as it was sent; it satisfied the version's schema.
         metadata: of the execution.
         cancelled: whether somebody asked for it to stop.
+        decisions: what humans decided in earlier attempts, in order.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class Run:
         self.input = assignment.input
         self.metadata = assignment.metadata
         self.cancelled = False
+        self.decisions = assignment.approvals
         self._outbox = outbox
         self._park = park
         self._most_bytes = most_bytes
         self._given = list(assignment.approvals)
         self._decision: asyncio.Future[Recorded] | None = None
+        self._edited: Recorded | None = None
 
     async def thinking(self, text: str) -> None:
         """Stream reasoning text."""
@@ -118,41 +122,77 @@ class Run:
         self._outbox.add(report)
         await self._outbox.make_room()
 
-    async def approval(self, checkpoint: str, payload: Json) -> Approval:
-        """Wait until a human says yes to what is shown; however long, it takes no worker's slot.
+    async def approval(
+        self,
+        checkpoint: str,
+        payload: Json,
+        *,
+        required_role: DecidingRole | None = None,
+        not_requester: bool | None = None,
+        on_reject: OnReject | None = None,
+        expires_in_s: float | None = None,
+    ) -> Approval:
+        """Wait until a human decides on what is shown; however long, it takes no worker's slot.
 
-        A no ends the run: this never returns. When the run is done again, after a restart, the
-        answers that were given stand: the same checkpoint with the same payload is not asked
-        twice.
+        Act on the `payload` of what is returned: a human may have edited it before saying yes. A
+        no ends the run, and this never returns; with `on_reject="resume"` it returns a decision
+        that is not `approved`. When the run is done again, after a restart, the answers that were
+        given stand: the same checkpoint with the same payload is not asked twice.
+
+        Args:
+            checkpoint: where the run waits.
+            payload: what the human is shown.
+            required_role: who decides has at least this role.
+            not_requester: who asked for the run does not decide.
+            on_reject: "resume" to go on after a no; "end", as by default, to end with it.
+            expires_in_s: seconds after which the server says no.
 
         Raises:
             NotCanonical: the payload has a number that has no single form.
+            InvalidPolicy: the policy says what means nothing.
         """
+        facts = {
+            "required_role": required_role,
+            "not_requester": not_requester,
+            "on_reject": on_reject,
+            "expires_in_s": expires_in_s,
+        }
+        policy = policy_in(facts) or ApprovalPolicy()
         shown = decode(encode(payload))
-        given = self._given_before(checkpoint, digest_of(shown))
+        given = self._given_before(checkpoint, digest_of(shown), policy)
         if given is not None:
             return given
-        self._decision = asyncio.get_running_loop().create_future()
+        self._decision, self._edited = asyncio.get_running_loop().create_future(), None
         try:
-            request = RequestApproval(self.execution_id, checkpoint, shown)
+            request = RequestApproval(self.execution_id, checkpoint, shown, policy=policy)
             receipt = await self._outbox.give(request)
-            return approval_of(receipt.events[-1], await self._park(self._decision))
+            decision = await self._park(self._decision)
+            return approval_of(receipt.events[-1], self._edited, decision)
         finally:
             self._decision = None
 
-    def decided(self, approved: Recorded) -> bool:
-        """Tell the run that a human said yes; whether it waited for that. For its worker."""
+    def decided(self, decision: Recorded) -> bool:
+        """Tell the run what was decided; whether it waited for that. For its worker."""
         if self._decision is None or self._decision.done():
             return False
-        self._decision.set_result(approved)
+        self._decision.set_result(decision)
         return True
 
-    def _given_before(self, checkpoint: str, digest: str) -> Approval | None:
-        asked = (checkpoint, digest)
-        found = _first(self._given, asked)
-        if found is not None:
-            self._given.remove(found)
-        return found
+    def edited(self, request: Recorded) -> None:
+        """Tell the run that it waits for a decision on something else now. For its worker."""
+        self._edited = request
+
+    def _given_before(
+        self, checkpoint: str, digest: str, policy: ApprovalPolicy
+    ) -> Approval | None:
+        """The decision on the same before. A no counts for who asked to go on after one."""
+        for given in self._given:
+            if (given.checkpoint, given.asked_digest) == (checkpoint, digest) and (
+                given.approved or policy.on_reject == "resume"
+            ):
+                self._given.remove(given)
+                return given
+        return None
 
     async def _stream(self, event: type[e.Frame], **facts: Any) -> None:
         self._add(event, **facts)
@@ -162,7 +202,3 @@ class Run:
         payload = encode({name: fact for name, fact in facts.items() if fact is not None})
         check_event_size(len(payload), self._most_bytes)
         self._outbox.add(EncodedFrame(event, payload))
-
-
-def _first(given: Sequence[Approval], asked: tuple[str, str]) -> Approval | None:
-    return next((one for one in given if (one.checkpoint, one.payload_digest) == asked), None)

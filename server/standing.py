@@ -101,16 +101,24 @@ class Standing:
             self.leases.grant(event.id, workspace, facts["lease"])
         else:
             self.leases.end(event.id)
-        if "deadline_at" in facts:
-            self.overdue.must_end(event.id, workspace, facts["deadline_at"])
+        self._deadline(event)
+
+    def _deadline(self, event: Recorded) -> None:
+        if "deadline_at" in event.facts:
+            self.overdue.must_end(event.id, _workspace(event), event.facts["deadline_at"])
 
     def _parked(self, event: Recorded) -> None:
         self.leases.park(event.id)
         self.overdue.suspend(event.id)
 
     def _approved(self, event: Recorded) -> None:
-        if not self.leases.unpark(event.id):
+        if not self.leases.unpark(event.id, resuming=True):
             self.requeue(event.id)
+
+    def _denied(self, event: Recorded) -> None:
+        """A no after which the run goes on: it is running already."""
+        self.leases.unpark(event.id, resuming=False)
+        self._deadline(event)
 
     def _lost(self, event: Recorded) -> None:
         self._ended(event)
@@ -161,7 +169,7 @@ class Standing:
         if found.status is Status.AWAITING_APPROVAL:
             self.leases.park(id_)
         elif found.status is Status.APPROVED:
-            self.leases.unpark(id_)
+            self.leases.unpark(id_, resuming=True)
 
     def _take_in_duties(self, found: Assignment, *, cancelling: bool) -> None:
         if found.status is not Status.RUNNING:
@@ -182,6 +190,7 @@ _FOLLOW: Final[Mapping[str, Callable[[Standing, Recorded], None]]] = {
     e.Started.TOPIC: Standing._started,  # noqa: SLF001
     e.ApprovalRequested.TOPIC: Standing._parked,  # noqa: SLF001
     e.Approved.TOPIC: Standing._approved,  # noqa: SLF001
+    e.Denied.TOPIC: Standing._denied,  # noqa: SLF001
     e.WorkerLost.TOPIC: Standing._lost,  # noqa: SLF001
     e.CancellationRequested.TOPIC: Standing._cancelling,  # noqa: SLF001
     **dict.fromkeys(ENDINGS, Standing._ended),  # noqa: SLF001

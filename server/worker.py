@@ -17,18 +17,19 @@ from ledger.ids import new_id
 from ledger.mapper import Recorded
 from ledger.orders import Caller
 from server.agents import AgentDefinition, AgentSet
-from server.assignment import EMBEDDED, Assignment, assignment_of
+from server.assignment import ANSWERS, EMBEDDED, Assignment, assignment_of
 from server.attempt import Attempt, Interruption, Slot
 from server.auth import DEFAULT_WORKSPACE
-from server.backlog import give_up_the_dead, waiting
+from server.backlog import give_up, left_over
 from server.outbox import Outbox
 from server.registration import register
 from server.services import Services
 
-_TO_DO = frozenset(event.TOPIC for event in (e.Created, e.Approved, e.WorkerLost))
+_TO_DO = ANSWERS | {e.Created.TOPIC, e.WorkerLost.TOPIC}
 _NEWS = _TO_DO | {
     event.TOPIC
     for event in (
+        e.ApprovalSuperseded,
         e.CancellationRequested,
         e.Completed,
         e.Failed,
@@ -137,8 +138,11 @@ class Worker:
         """What a commit means for an execution that is at work, or waits in memory."""
         if event.topic == e.CancellationRequested.TOPIC:
             attempt.interrupt(Interruption.REQUESTED)
-        elif event.topic == e.Approved.TOPIC:
-            attempt.decided(event)
+        elif event.topic == e.ApprovalSuperseded.TOPIC:
+            attempt.edited(event)
+        elif event.topic in ANSWERS:
+            if not attempt.decided(event):
+                self._enqueue(event.id)
         else:
             attempt.interrupt(Interruption.OVER)
             if event.topic in _TO_DO:
@@ -156,8 +160,7 @@ class Worker:
         ids = tuple(self._definitions)
         while True:
             try:
-                await give_up_the_dead(self._services, self._caller, ids, self.name)
-                for id_ in await waiting(self._services, DEFAULT_WORKSPACE, ids):
+                for id_ in await left_over(self._services, DEFAULT_WORKSPACE, ids):
                     self._enqueue(id_)
             except Exception:  # the worker must outlive whatever the disk does
                 log.exception("cannot read what waits to be taken up; trying again")
@@ -182,7 +185,11 @@ class Worker:
     async def _take_up(self, id_: str, slot: Slot) -> None:
         try:
             assignment = await self._assignment(id_)
-            if assignment is not None:
+            if assignment is None:
+                return
+            if assignment.is_at_embedded:  # while nobody here is: one task at a time has it
+                await give_up(self._services, self._caller, assignment)
+            elif assignment.is_for_embedded:
                 await self._work(assignment, slot)
         except Exception:
             log.exception("execution not taken up; trying again", execution=id_)
@@ -195,7 +202,7 @@ class Worker:
                 self._enqueue(id_)
 
     async def _assignment(self, id_: str) -> Assignment | None:
-        """The execution, if it is this worker's to take up."""
+        """The execution, if it is of an agent of this worker's."""
         services = self._services
 
         def read() -> Assignment | None:
@@ -203,9 +210,7 @@ class Worker:
             return assignment_of(facts) if facts else None
 
         found = await services.read(read)
-        if found is None or not found.is_for_embedded or found.agent_id not in self._definitions:
-            return None
-        return found
+        return found if found is not None and found.agent_id in self._definitions else None
 
     async def _work(self, assignment: Assignment, slot: Slot) -> None:
         id_ = assignment.execution_id

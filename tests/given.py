@@ -8,7 +8,8 @@ from eventsourcing.domain import BaseAggregate
 
 from ledger import events as e
 from ledger.event import Actor, EncodedEvent, Event, Stamp
-from ledger.execution import EncodedFrame, Execution
+from ledger.events import EncodedFrame
+from ledger.execution import Execution
 from ledger.mapper import EVENTS
 from ledger.status import Status
 from ledger.strict_json import encode
@@ -19,6 +20,7 @@ STAMP: Final = Stamp("acme", ACTOR, NOON, "request-1")
 TRACE_ID: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 EXECUTION_ID: Final = "0ujtsYcgvSTl8PAuAdqWYSMnLOv"
 APPROVAL_ID: Final = "0ujsswThIGTUYm2K8FjOOfXtY1K"
+EDIT_ID: Final = "0ujzPyRiIAffKhBux4PvQdDqMHY"
 
 
 def later(seconds: float) -> Stamp:
@@ -52,6 +54,12 @@ def approval(**facts: Any) -> dict[str, Any]:
         "payload": {"to": "production"},
         "payload_digest": "sha256:0",
     }
+    return request | facts
+
+
+def edit(**facts: Any) -> dict[str, Any]:
+    """The facts of an edited request."""
+    request = {"approval_id": EDIT_ID, "payload": {"to": "staging"}, "payload_digest": "sha256:1"}
     return request | facts
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ledger import events as e
 from ledger.claims import AgentName
 from ledger.event import Actor, Stamp
-from ledger.execution import EncodedFrame, Execution
+from ledger.events import EncodedFrame
+from ledger.execution import Execution
 from ledger.lifecycle import LIFECYCLE
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.status import Status
@@ -171,8 +172,12 @@ ACTS: dict[type[Any], Callable[[st.DrawFn, Execution, Stamp], None]] = {
     ),
     e.UsageRecorded: lambda draw, x, s: x.record_usage(s, draw(usages())),
     e.ApprovalRequested: lambda draw, x, s: x.request_approval(s, _approval(draw, x)),
+    e.ApprovalSuperseded: lambda draw, x, s: x.supersede(
+        s, x.approval.id if x.approval else "", _edit(draw, x)
+    ),
     e.Approved: lambda draw, x, s: x.approve(s, x.approval.id if x.approval else "", None),
     e.Rejected: lambda draw, x, s: x.reject(s, x.approval.id if x.approval else "", draw(texts)),
+    e.Denied: lambda draw, x, s: x.reject(s, x.approval.id if x.approval else "", draw(texts)),
     e.ApprovalExpired: lambda draw, x, s: x.expire(s, x.approval.id if x.approval else ""),
     e.CancellationRequested: lambda draw, x, s: x.cancel(s, draw(texts)),
     e.Cancelled: lambda draw, x, s: x.cancel(s, draw(texts), confirm=True),
@@ -188,7 +193,7 @@ ACTS: dict[type[Any], Callable[[st.DrawFn, Execution, Stamp], None]] = {
     ),
     e.ScoreRemoved: lambda draw, x, s: x.remove_score(s, min(x.scores)) if x.scores else None,
 }
-"""By the fact that is to be recorded, the act that records it."""
+"""By the fact that is to be recorded, the act that records it; of a no, that or the other one."""
 
 
 def _approval(draw: st.DrawFn, execution: Execution) -> dict[str, Any]:
@@ -201,6 +206,16 @@ def _approval(draw: st.DrawFn, execution: Execution) -> dict[str, Any]:
         "payload_digest": "digest",
         "held_back": held_back,
         "expires_at": draw(moments),
+        "on_reject": draw(st.sampled_from([None, "end", "resume"])),
+    }
+
+
+def _edit(draw: st.DrawFn, execution: Execution) -> dict[str, Any]:
+    return {
+        "approval_id": f"{execution.id[:-4]}{execution.version:04}",
+        "payload": {"output": draw(json_objects)},
+        "payload_digest": "another digest",
+        "reason": draw(st.none() | texts),
     }
 
 

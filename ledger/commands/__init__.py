@@ -8,7 +8,12 @@ from ledger.commands.agents import (
     PromoteVersion,
     RegisterAgent,
 )
-from ledger.commands.approvals import Decide, ExpireApproval, RequestApproval
+from ledger.commands.approvals import (
+    Decide,
+    ExpireApproval,
+    RequestApproval,
+    SupersedeApproval,
+)
 from ledger.commands.command import Command, Decision
 from ledger.commands.execution import (
     Annotate,
@@ -60,4 +65,5 @@ __all__ = [
     "RevokeKey",
     "Score",
     "Start",
+    "SupersedeApproval",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.agent import Agent, AgentType
+from ledger.approval_policy import holds_back, policy_in
 from ledger.claims import AgentName
 from ledger.commands.command import Decision
 from ledger.errors import NameTaken
@@ -70,6 +71,8 @@ class AddVersion:
         for name in ("input_schema", "output_schema"):
             check_schema(self.facts.get(name) or {}, name)
         terms_of(self.facts.get("config") or {})
+        if holds_back(self.facts["config"]):
+            policy_in(self.facts["given"].get("approval_policy"))
         version_id = unit.new_id()
         agent.add_version(
             unit.stamp, {"version_id": version_id, **self.facts}, promote=self.promote

@@ -7,11 +7,13 @@ from itertools import groupby
 
 from ledger import events as e
 from ledger.agent import Agent
+from ledger.approval_policy import ApprovalPolicy, holds_back, policy_in
 from ledger.commands.agents import agent_of_name
 from ledger.commands.approvals import request_approval
 from ledger.commands.command import Decision
 from ledger.errors import InvalidConfig, InvalidUsage
-from ledger.execution import EncodedFrame, Execution
+from ledger.events import EncodedFrame
+from ledger.execution import Execution
 from ledger.frames import Step, UsageReport
 from ledger.ids import new_trace_id
 from ledger.pricing import checked_usage, priced
@@ -48,9 +50,11 @@ class CreateExecution:
         agent.refuse_if_archived()
         version = agent.version_of(self.version_id)
         config: e.Json = {}
+        policy: ApprovalPolicy | None = None
         if version is not None:
             check_input(version.input_schema, self.input)
             config = version.config
+            policy = policy_in(version.approval_policy) if holds_back(config) else None
         id_ = unit.new_id()
         facts = {
             "mode": self.mode,
@@ -63,6 +67,7 @@ class CreateExecution:
             "metadata": self.metadata,
             "approval_checkpoint": _checkpoint(config),
             "terms": _terms(config),
+            "approval_policy": policy,
             "occurred_at": self.occurred_at,
             **self._ancestry(unit, id_),
         }
@@ -96,7 +101,7 @@ def _terms(config: e.Json) -> Terms | None:
 
 def _checkpoint(config: e.Json) -> str | None:
     """The checkpoint at which a version wants its finished work held back, if it does."""
-    if config.get("approval_required") is not True:
+    if not holds_back(config):
         return None
     name = config.get("checkpoint_name") or config.get("approval_checkpoint_name")
     return str(name or "output")
@@ -198,7 +203,10 @@ class Complete:
             execution.complete(unit.stamp, self.output, self.occurred_at)
             return Decision(execution)
         payload = {"output": self.output}
-        return request_approval(execution, unit, execution.checkpoint, payload, held_back=True)
+        policy = execution.approval_policy or ApprovalPolicy()
+        return request_approval(
+            execution, unit, execution.checkpoint, payload, held_back=True, policy=policy
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from ledger.access import ApiKey, Role
+from ledger.access import ApiKey
 from ledger.commands.command import Decision
+from ledger.role import Role
 from ledger.unit import Unit
 
 

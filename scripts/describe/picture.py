@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from ledger.status import Status
 from scripts.describe.lifecycle import arrows, without_change
 
-WIDTH, HEIGHT = 960, 446
+WIDTH, HEIGHT = 960, 466
 _BOX = (164, 46)
 _OPEN_BOX = (24, 24, 640, 364)
 
@@ -27,11 +27,14 @@ _FILL = {Status.COMPLETED: "good", Status.FAILED: "bad", Status.REJECTED: "bad"}
 _BENDS: Final = {
     (Status.PENDING, Status.RUNNING): -26,
     (Status.RUNNING, Status.PENDING): -26,
+    (Status.RUNNING, Status.AWAITING_APPROVAL): -26,
+    (Status.AWAITING_APPROVAL, Status.RUNNING): -26,
 }
 _SHIFTS: Final = {
     (Status.PENDING, Status.RUNNING): (0, -18),
     (Status.RUNNING, Status.PENDING): (0, 18),
-    (Status.RUNNING, Status.AWAITING_APPROVAL): (-68, 0),
+    (Status.RUNNING, Status.AWAITING_APPROVAL): (-66, 0),
+    (Status.AWAITING_APPROVAL, Status.RUNNING): (24, 16),
     (Status.RUNNING, Status.COMPLETED): (30, -10),
     (Status.AWAITING_APPROVAL, Status.APPROVED): (46, 14),
     (Status.AWAITING_APPROVAL, Status.REJECTED): (38, 14),

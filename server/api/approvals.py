@@ -1,8 +1,9 @@
 """Approvals: what waits for a human, and their decision."""
 
+from http import HTTPStatus
 from typing import Any
 
-from ledger.commands import Decide
+from ledger.commands import Decide, SupersedeApproval
 from projections import approvals
 from server.auth import Permission
 from server.route import Answer, Call, Handle, Route, one, page
@@ -28,15 +29,32 @@ async def show(call: Call) -> Answer:
 
 async def decide(call: Call) -> Answer:
     """Say yes or no. A request is decided once; who decided, the credentials say."""
+    body = call.body
     approval = await _approval(call)
-    approve = call.body.decision == "approved"
-    command = Decide(approval["execution_id"], approve, call.body.reason, approval["id"])
+    command = Decide(
+        approval["execution_id"],
+        body.decision == "approved",
+        body.reason,
+        approval["id"],
+        body.payload_digest,
+    )
     await call.services.record(command, await call.caller(), call.size())
     return one(await _approval(call))
 
 
-async def _approval(call: Call) -> dict[str, Any]:
-    id_ = call.path("approval_id")
+async def supersede(call: Call) -> Answer:
+    """Edit what is to be decided on. The answer is a new request, and nobody decides on the old."""
+    call.check_event(call.body.payload)
+    approval = await _approval(call)
+    command = SupersedeApproval(
+        approval["execution_id"], approval["id"], call.body.payload, call.body.reason
+    )
+    receipt = await call.services.record(command, await call.caller(), call.size())
+    return one(await _approval(call, receipt.subject), status=HTTPStatus.CREATED)
+
+
+async def _approval(call: Call, id_: str | None = None) -> dict[str, Any]:
+    id_ = id_ or call.path("approval_id")
     return await call.services.query(
         lambda connection: approvals.get_approval(connection, call.workspace, id_)
     )
@@ -57,5 +75,14 @@ ROUTES = (
         "Approve or reject",
         needs=Permission.DECIDE,
         body=s.DecisionBody,
+    ),
+    _route(
+        "POST",
+        f"{_APPROVALS}/{{approval_id}}/supersede",
+        supersede,
+        "Edit what is to be decided on",
+        needs=Permission.DECIDE,
+        body=s.EditBody,
+        status=HTTPStatus.CREATED,
     ),
 )

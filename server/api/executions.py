@@ -4,18 +4,21 @@ from asyncio import get_running_loop
 from http import HTTPStatus
 from typing import Any
 
+from sqlalchemy import Connection
+
 from ledger import commands as c
 from ledger.errors import NotFound
 from ledger.events import ApprovalRequested
 from ledger.orders import Receipt
 from projections import approvals, executions
 from projections.filters import parse_filters
+from projections.pages import Listing
 from server.api import recording
 from server.auth import Permission
 from server.frames import ENDINGS
 from server.route import Answer, Call, Handle, Route, one, page
 from server.schemas import executions as s
-from server.schemas.approvals import ApprovalRequest
+from server.schemas.approvals import ApprovalRequest, AskedExecution
 from server.services import Services
 
 _MOST_IN_TREE = 1_000
@@ -64,13 +67,16 @@ async def _settled(services: Services, id_: str, seconds: float) -> None:
 
 async def answer(call: Call, receipt: Receipt, status: HTTPStatus = HTTPStatus.OK) -> Answer:
     """The execution a command was about; for a repeated request as it was then."""
-    if receipt.repeated:
-        shown = await _as_it_was(call, receipt.id, receipt.version)
-    else:
-        shown = await call.services.query(
-            lambda connection: executions.get_execution(connection, call.workspace, receipt.id)
-        )
+    shown = await _after(call, receipt)
     return one(shown, status=status, version=shown["version"])
+
+
+async def _after(call: Call, receipt: Receipt) -> dict[str, Any]:
+    if receipt.repeated:
+        return await _as_it_was(call, receipt.id, receipt.version)
+    return await call.services.query(
+        lambda connection: executions.get_execution(connection, call.workspace, receipt.id)
+    )
 
 
 async def _as_it_was(call: Call, id_: str, version: int) -> dict[str, Any]:
@@ -135,17 +141,32 @@ async def deny(call: Call) -> Answer:
 
 
 async def _decide(call: Call, *, approve: bool) -> Answer:
-    command = c.Decide(call.path("execution_id"), approve, call.body.reason)
-    return await answer(call, await call.services.record(command, await call.caller()))
+    body = call.body
+    id_ = call.path("execution_id")
+    command = c.Decide(id_, approve, body.reason, payload_digest=body.payload_digest)
+    receipt = await call.services.record(command, await call.caller())
+    shown = await _after(call, receipt)
+    shown["approval"] = await call.services.query(
+        lambda connection: approvals.get_approval(connection, call.workspace, receipt.subject or "")
+    )
+    return one(shown, version=shown["version"])
 
 
 async def inbox(call: Call) -> Answer:
-    """Executions that wait for a human."""
+    """Executions that wait for a human, and, unless `fields` are named, what they wait for."""
     parameters = [*call.request.query.items(), ("status", "awaiting_approval")]
     wanted = parse_filters(parameters)
-    found = await call.services.query(
-        lambda connection: executions.list_executions(connection, call.workspace, wanted)
-    )
+
+    def ask(connection: Connection) -> Listing:
+        found = executions.list_executions(connection, call.workspace, wanted)
+        if wanted.fields is None:
+            ids = [item["id"] for item in found.items]
+            requests = approvals.pending_of_each(connection, call.workspace, ids)
+            for item in found.items:
+                item["approval"] = requests.get(item["id"])
+        return found
+
+    found = await call.services.query(ask)
     return page(found.items, found.meta)
 
 
@@ -200,6 +221,7 @@ ROUTES = (
         "/executions/approval-inbox",
         inbox,
         "Executions that wait for a human",
+        answer=AskedExecution,
         many="page",
         lenient_query=True,
     ),
@@ -226,7 +248,8 @@ ROUTES = (
         approve,
         "Say yes to what it waits for",
         needs=Permission.DECIDE,
-        body=s.ReasonBody,
+        body=s.AnswerBody,
+        answer=AskedExecution,
     ),
     _route(
         "POST",
@@ -234,6 +257,7 @@ ROUTES = (
         deny,
         "Say no to what it waits for",
         needs=Permission.DECIDE,
-        body=s.ReasonBody,
+        body=s.AnswerBody,
+        answer=AskedExecution,
     ),
 )

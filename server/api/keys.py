@@ -3,10 +3,11 @@
 from http import HTTPStatus
 from typing import Any
 
-from ledger.access import ANY_WORKSPACE, Role
+from ledger.access import ANY_WORKSPACE
 from ledger.commands import CreateKey, RevokeKey
 from ledger.errors import Refused
 from ledger.orders import Caller
+from ledger.role import Role
 from projections import keys
 from server.auth import Permission, digest_of_secret, new_secret
 from server.errors import Forbidden

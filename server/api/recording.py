@@ -60,7 +60,7 @@ async def request_approval(call: Call) -> Answer:
     body = call.body
     call.check_event(body.payload)
     command = c.RequestApproval(
-        _id(call), body.checkpoint_name, body.payload, body.expires_at, call.lease
+        _id(call), body.checkpoint_name, body.payload, body.expires_at, body.policy, call.lease
     )
     return await _record(call, command, status=HTTPStatus.CREATED)
 

@@ -94,7 +94,9 @@ def _status(data: Json) -> Text:
 
 
 def _approval(data: Json) -> Text:
-    asked = f"waits for approval {clean(data['id'])} at {clean(data['checkpoint_name'])}: "
+    place = f"{clean(data['id'])} at {clean(data['checkpoint_name'])}"
+    instead = f", instead of {clean(data['supersedes'])}" if "supersedes" in data else ""
+    asked = f"waits for approval {place}{instead}: "
     return Text(asked, style="magenta").append(short(data["payload"]))
 
 

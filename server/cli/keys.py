@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from ledger.access import ANY_WORKSPACE, Role
+from ledger.access import ANY_WORKSPACE
 from ledger.commands import CreateKey
 from ledger.event import Actor
 from ledger.orders import Caller
+from ledger.role import Role
 from projections.keys import active_keys
 from server.auth import DEFAULT_WORKSPACE, digest_of_secret, new_secret
 from server.cli.failures import USAGE, CommandFailed

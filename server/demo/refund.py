@@ -50,18 +50,21 @@ async def refund(run: Run, request: RefundRequest) -> Json:
         amount = sum((item.amount for item in items), _shipping_back(order, request.reason))
         skus = [item.sku for item in items]
         tool.result({"amount_usd": str(amount), "skus": skus}, summary=f"${amount}")
-    by = await _approved_by(run, order, request, amount)
+    amount, by = await _approved(run, order, request, amount)
     await run.content(f"${amount} of order {order.id} will be refunded to {order.email}.")
     return {"refund_usd": str(amount), "order_id": order.id, "skus": skus, "approved_by": by}
 
 
-async def _approved_by(
+async def _approved(
     run: Run, order: Order, request: RefundRequest, amount: Decimal
-) -> str | None:
-    """Who said yes; None below the limit."""
+) -> tuple[Decimal, str | None]:
+    """The amount that was approved, which a human may have edited, and by whom.
+
+    Below the limit the amount stands, and nobody is asked.
+    """
     if amount <= LIMIT:
         await run.thinking(f"${amount} is within the limit of ${LIMIT}.")
-        return None
+        return amount, None
     await run.thinking(f"${amount} is above the limit of ${LIMIT}: a human decides.")
     shown = {
         "action": "refund",
@@ -71,7 +74,7 @@ async def _approved_by(
         "reason": request.reason,
     }
     decision = await run.approval("refund-above-limit", shown)
-    return decision.by
+    return Decimal(decision.payload["amount_usd"]), decision.by
 
 
 def refundable_items(order: Order, request: RefundRequest) -> list[Item]:

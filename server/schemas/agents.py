@@ -50,7 +50,11 @@ class Given(BaseModel):
 
     model_settings: Any = Field(None, alias="model_config")
     run_budget: Any = None
-    approval_policy: Any = None
+    approval_policy: Any = Field(
+        None,
+        description="Where work is held back: `required_role`, `not_requester`, `on_reject` and "
+        "`expires_in_s` of the approval; the rest is kept.",
+    )
     tools: Any = None
     sub_agents: Any = None
     guardrails: Any = None

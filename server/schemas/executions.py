@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, RootModel
 
+from ledger.approval_policy import ApprovalPolicy, DecidingRole, OnReject
 from ledger.events import Cause, Mode
 from ledger.fields import Name, Number, Time, Word
 from ledger.frames import AnyFrame, UsageReport
@@ -59,6 +60,24 @@ class ApprovalBody(Body):
     checkpoint_name: Name
     payload: Json = Field(default_factory=dict, description="What the human is shown, exactly.")
     expires_at: Time | None = None
+    required_role: DecidingRole | None = Field(
+        None, description="Who decides must have at least this role."
+    )
+    not_requester: bool | None = Field(
+        None, description="Neither who asked for the run nor who asks here may decide."
+    )
+    on_reject: OnReject | None = Field(
+        None, description="`resume`: a no does not end the run, its worker goes on. Default `end`."
+    )
+
+    @property
+    def policy(self) -> ApprovalPolicy:
+        """Who may decide, and what follows a no."""
+        return ApprovalPolicy(
+            required_role=self.required_role,
+            not_requester=self.not_requester,
+            on_reject=self.on_reject,
+        )
 
 
 class CompleteBody(Body):
@@ -88,6 +107,16 @@ class ReasonBody(LenientBody):
     """Why."""
 
     reason: str | None = Field(None, max_length=10_000)
+
+
+class AnswerBody(ReasonBody):
+    """Yes or no to what a run waits for."""
+
+    payload_digest: str | None = Field(
+        None,
+        max_length=200,
+        description="Of what was looked at; refused when something else waits for the decision.",
+    )
 
 
 class CancelBody(ReasonBody):

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from ledger.access import Role
 from ledger.fields import Name
+from ledger.role import Role
 from server.auth import WORKSPACE_PATTERN
 from server.route import Body
 

@@ -21,6 +21,7 @@ class WorkersAgent(Body):
     description: str = Field("", max_length=10_000)
     labels: list[Word] = Field(default_factory=list, max_length=100)
     config: Json = Field(default_factory=dict)
+    approval_policy: Json = Field(default_factory=dict)
     input_schema: Json = Field(default_factory=dict)
     output_schema: Json | None = None
 
@@ -84,11 +85,14 @@ class Lease(BaseModel):
 
 
 class Approval(BaseModel):
-    """A human's yes."""
+    """What was decided at a checkpoint."""
 
     id: str
     checkpoint: str
+    approved: bool = Field(description="A no is told to who asked to go on after one.")
+    payload: Json = Field(description="What was decided on, edited or as it was asked about.")
     payload_digest: str
+    asked_digest: str = Field(description="Of what the worker asked about.")
     by: str
     by_name: str | None
     reason: str | None
@@ -111,7 +115,9 @@ class Assignment(BaseModel):
     trace_id: str
     status: Status
     attempt: int
-    approvals: list[Approval] = Field(description="Every yes so far, in order.")
+    approvals: list[Approval] = Field(
+        description="Every decision so far after which the run went on, in order."
+    )
     deadline_at: str | None = Field(description="When the work must be done.")
     version: int
     cancellation_requested: bool

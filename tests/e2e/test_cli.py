@@ -231,6 +231,31 @@ def test_a_run_that_was_approved_goes_on(cli: Cli, parked: Json) -> None:
     assert "not waiting for a decision" in cli("approvals", "approve", approval, fails=1)
 
 
+def test_a_digest_that_was_looked_at_goes_with_the_decision(cli: Cli, parked: Json) -> None:
+    approval = approval_of(cli, parked)
+    shown = cli("approvals", "show", approval)
+    digest = cli.json("approvals", "show", approval)["data"]["payload_digest"]
+
+    refused = cli("approvals", "approve", approval, "--digest", "sha256:0", fails=1)
+    cli("approvals", "approve", approval, "--digest", digest)
+
+    assert "look at it again" in refused
+    assert digest in shown
+
+
+def test_an_edited_refund_is_what_the_agent_pays(cli: Cli, parked: Json) -> None:
+    old = cli.json("approvals", "show", approval_of(cli, parked))["data"]
+    payload = json.dumps(old["payload"] | {"amount_usd": "12.00"})
+
+    printed = cli("approvals", "supersede", old["id"], "--payload", payload, "--reason", "too much")
+    cli("approvals", "approve", approval_of(cli, parked))
+    cli("executions", "watch", parked["id"])
+
+    assert printed.endswith(f"takes the place of {old['id']}\n")
+    done = cli.json("executions", "show", parked["id"])["data"]
+    assert done["output"]["refund_usd"] == "12.00"
+
+
 def test_a_run_that_was_rejected_is_over(cli: Cli, parked: Json) -> None:
     approval = approval_of(cli, parked)
 

@@ -8,10 +8,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from ledger import commands as c
-from ledger.access import Role
+from ledger.approval_policy import ApprovalPolicy
+from ledger.digest import digest_of
+from ledger.event import Actor
 from ledger.frames import FRAMES, steps_of
 from ledger.mapper import Recorded
 from ledger.orders import Receipt
+from ledger.role import Role
 from ledger.strict_json import decode
 from ledger.unit import Policy
 from ledger.usage import Price
@@ -22,6 +25,8 @@ POLICY: Final = Policy(
     {"gpt-x": Price(input=Decimal("2.50"), output=Decimal(10), source="table")},
     approval_ttl=timedelta(hours=24),
 )
+
+GRACE: Final = Actor(type="user", id="key-2", auth="api_key", name="Grace")
 
 FRAMES_SENT: Final = b"""[
     {"type": "thinking", "content": "Where was I?"},
@@ -131,10 +136,39 @@ def _everything_else(story: Story, agent: str) -> None:
     story.tell(c.RemoveScoreConfig(made))
 
 
+def edited_and_denied(story: Story) -> None:
+    """Runs whose approvals were edited, decided by a role, and denied without an end."""
+    agent = story.tell(c.RegisterAgent("Payer")).id
+    policy: dict[str, Any] = {
+        "required_role": "operator",
+        "not_requester": True,
+        "on_reject": "resume",
+    }
+    version = {"version": "1.0", "config": {"approval_required": True}, "input_schema": {}}
+    given = {"approval_policy": {**policy, "expires_in_s": 3600}}
+    story.tell(c.AddVersion(agent, {**version, "given": given}))
+    held, paid = [story.tell(_run_of(agent)).id for _ in range(2)]
+    for run in (held, paid):
+        story.tell(c.Start(run, "worker-1"))
+    first = story.tell(c.Complete(held, {"amount": "120.00"})).subject or ""
+    edit = {"output": {"amount": "12.00"}}
+    story.tell(c.SupersedeApproval(held, first, edit, "a comma too far"))
+    decider: dict[str, Any] = {"actor": GRACE, "role": Role.OPERATOR}
+    shown = digest_of(edit)
+    story.tell(c.Decide(held, approve=True, reason="right", payload_digest=shown), **decider)
+    asked = c.RequestApproval(paid, "pay", {"amount": "7.00"}, policy=ApprovalPolicy(**policy))
+    story.tell(asked)
+    story.tell(c.Decide(paid, approve=False, reason="too much"), **decider)
+    again = story.tell(asked).subject or ""
+    story.tell(c.ExpireApproval(paid, again))
+    story.tell(c.Fail(paid, "nobody would pay"))
+
+
 STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "an-approved-run": an_approved_run,
     "many-endings": many_endings,
     "a-leased-run": a_leased_run,
+    "edited-and-denied": edited_and_denied,
 }
 
 

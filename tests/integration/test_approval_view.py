@@ -8,6 +8,8 @@ from ledger.clock import format_time
 from ledger.errors import NotFound
 from ledger.event import Stamp
 from ledger.execution import Execution
+from ledger.role import Role
+from ledger.status import Status
 from projections import approvals
 from projections.times import micros
 from tests.strategies import BEGINNING
@@ -51,9 +53,21 @@ def test_a_request_shows_what_its_human_is_shown(told: Told) -> None:
         "checkpoint_name": "send",
         "payload": {"to": "ada", "amount": 1.5},
         "payload_digest": "sha256:0",
+        "held_back": False,
+        "requested_by": "key-1",
+        "requested_by_name": None,
+        "required_role": None,
+        "not_requester": False,
+        "on_reject": "end",
+        "supersedes": None,
+        "superseded_by": None,
         "status": "pending",
         "reason": None,
         "decided_by": None,
+        "decided_by_name": None,
+        "decided_auth": None,
+        "decided_role": None,
+        "decided_digest": None,
         "decided_at": None,
         "expires_at": format_time(expires_at),
         "created_at": format_time(BEGINNING),
@@ -88,6 +102,60 @@ def test_a_request_ends_with_who_decided_and_when(
     assert request["decided_by"] == decided_by
     assert request["decided_at"] == format_time(BEGINNING + timedelta(minutes=1))
     assert told.ask(approvals.pending_of, "acme", execution.id) is None
+
+
+def test_a_decision_is_shown_with_its_evidence(told: Told) -> None:
+    execution = told.parked(required_role="operator")
+
+    request = end(told, execution, lambda x, s: x.approve(s, awaited(x), None, role=Role.ADMIN))
+
+    assert request["required_role"] == "operator"
+    assert (request["decided_auth"], request["decided_role"]) == ("api_key", "admin")
+    assert request["decided_digest"] == "sha256:0"
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "reason", "decided_by"),
+    [
+        (lambda x, s: x.reject(s, awaited(x), "no"), "rejected", "no", "key-2"),
+        (lambda x, s: x.expire(s, awaited(x)), "expired", "nobody decided in time", None),
+    ],
+)
+def test_a_no_after_which_the_run_goes_on_ends_the_request_all_the_same(
+    told: Told, act: Act, status: str, reason: str, decided_by: str | None
+) -> None:
+    execution = told.parked(on_reject="resume")
+
+    request = end(told, execution, act)
+
+    assert execution.status is Status.RUNNING
+    assert (request["status"], request["reason"]) == (status, reason)
+    assert (request["on_reject"], request["decided_by"]) == ("resume", decided_by)
+    assert told.ask(approvals.pending_of, "acme", execution.id) is None
+
+
+def test_an_edit_ends_the_request_and_another_one_waits_in_its_place(told: Told) -> None:
+    execution = told.parked(not_requester=True)
+    new = {"approval_id": "edit", "payload": {"amount": 1}, "payload_digest": "sha256:1"}
+
+    old = end(
+        told, execution, lambda x, s: x.supersede(s, awaited(x), new | {"reason": "too much"})
+    )
+
+    edited = told.ask(approvals.pending_of, "acme", execution.id)
+    assert (old["status"], old["superseded_by"], old["reason"]) == (
+        "superseded",
+        "edit",
+        "too much",
+    )
+    assert (old["decided_by"], old["decided_at"]) == (None, edited["created_at"])
+    assert (edited["id"], edited["supersedes"], edited["requested_by"]) == (
+        "edit",
+        old["id"],
+        "key-2",
+    )
+    assert (edited["payload"], edited["payload_digest"]) == ({"amount": 1}, "sha256:1")
+    assert (edited["checkpoint_name"], edited["not_requester"]) == ("send", True)
 
 
 def test_the_end_of_an_execution_leaves_decided_requests_as_they_were(told: Told) -> None:

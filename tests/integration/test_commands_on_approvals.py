@@ -6,13 +6,23 @@ from typing import Any
 import pytest
 
 from ledger import commands as c
-from ledger.errors import AlreadyDecided, IllegalTransition
+from ledger.approval_policy import ApprovalPolicy
+from ledger.digest import digest_of
+from ledger.errors import (
+    AlreadyDecided,
+    IllegalTransition,
+    InvalidPolicy,
+    RoleRequired,
+    SamePerson,
+)
+from ledger.role import Role
 from ledger.strict_json import decode
 from ledger.unit import Policy
-from tests.given import NOON
+from tests.given import ACTOR, NOON
 from tests.recording import Recording, recording, topics
 
 POLICY = Policy(approval_ttl=timedelta(hours=1))
+GRACE = ACTOR.model_copy(update={"id": "key-2", "name": "Grace"})
 
 
 @pytest.fixture(name="open_")
@@ -124,6 +134,71 @@ def test_completing_what_ended_is_refused(open_: Recording, agent_id: str) -> No
         open_.do(c.Complete(id_, {}))
 
     assert refusal.value.details["event"] == "completed"
+
+
+POLICY_OF_VERSION = {"required_role": "operator", "not_requester": True, "on_reject": "resume"}
+
+
+def test_work_held_back_is_asked_about_as_the_versions_policy_says(
+    open_: Recording, agent_id: str
+) -> None:
+    given = {"approval_policy": {**POLICY_OF_VERSION, "expires_in_s": 60}}
+    open_.do(c.AddVersion(agent_id, version(config={"approval_required": True}, given=given)))
+    id_ = open_.running(agent_id=agent_id)
+
+    asked = open_.do(c.Complete(id_, {})).events[-1].facts
+
+    assert {name: asked[name] for name in POLICY_OF_VERSION} == POLICY_OF_VERSION
+    assert asked["expires_at"] == "2026-01-31T12:01:00.000000Z"
+
+
+def test_a_policy_that_means_nothing_is_refused_with_the_version_it_came_with(
+    open_: Recording, agent_id: str
+) -> None:
+    given = {"approval_policy": {"required_role": "manager"}}
+
+    with pytest.raises(InvalidPolicy):
+        open_.do(c.AddVersion(agent_id, version(config={"approval_required": True}, given=given)))
+
+
+def test_a_policy_of_a_version_that_holds_nothing_back_is_kept_as_given(
+    open_: Recording, agent_id: str
+) -> None:
+    given = {"approval_policy": {"required_role": "manager"}}
+
+    added = open_.do(c.AddVersion(agent_id, version(given=given)))
+
+    assert added.events[0].facts["given"] == given
+    assert open_.do(c.CreateExecution(mode="record", input={}, agent_id=agent_id)).version == 1
+
+
+def test_who_decides_is_known_by_role_from_the_caller(open_: Recording) -> None:
+    id_ = open_.running()
+    policy = ApprovalPolicy(required_role="operator")
+    open_.do(c.RequestApproval(id_, "deploy", {}, policy=policy))
+
+    with pytest.raises(RoleRequired):
+        open_.do(c.Decide(id_, approve=True))
+    decided = open_.do(c.Decide(id_, approve=True), role=Role.OPERATOR)
+
+    assert decided.events[-1].facts["role"] == "operator"
+
+
+def test_an_edit_survives_a_restart_with_all_that_its_decision_asks_for(tmp_path: Path) -> None:
+    policy = ApprovalPolicy(not_requester=True, on_reject="resume")
+    with recording(tmp_path) as open_:
+        id_ = open_.running()
+        first = open_.do(c.RequestApproval(id_, "pay", {"amount": 120}, policy=policy)).subject
+        assert first is not None
+        edited = open_.do(c.SupersedeApproval(id_, first, {"amount": 12})).subject
+
+    with recording(tmp_path) as again:
+        with pytest.raises(SamePerson):
+            again.do(c.Decide(id_, approve=True, approval_id=edited))
+        denied = again.do(c.Decide(id_, approve=False, approval_id=edited), actor=GRACE)
+
+    assert topics(denied) == ["execution.denied.v1"]
+    assert denied.events[-1].facts["payload_digest"] == digest_of({"amount": 12})
 
 
 # Approvals

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from ledger import commands as c
-from ledger.access import Role
 from ledger.errors import LimitExceeded, NotFound
+from ledger.role import Role
 from tests.recording import UMBRELLA, Recording, recording, topics
 
 QUALITY = {"name": "quality", "data_type": "numeric", "categories": [], "description": ""}

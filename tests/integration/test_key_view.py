@@ -2,8 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.access import ANY_WORKSPACE, ApiKey, Role
+from ledger.access import ANY_WORKSPACE, ApiKey
 from ledger.errors import NotFound
+from ledger.role import Role
 from projections import keys
 from projections.catalog import ALL
 from tests.read_side import catch_up

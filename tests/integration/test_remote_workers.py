@@ -511,3 +511,35 @@ async def test_deadlines_and_cancellations_outlive_a_restart(tmp_path: Path) -> 
     async with serving(build_app(settings, worker=False)) as api:
         assert (await Work(api, slow.given).until("failed"))["error_code"] == "timeout"
         await Work(api, stubborn.given).until("cancelled")
+
+
+# A no after which the work goes on.
+
+
+async def test_a_worker_that_asked_to_goes_on_after_a_no(hasty: Api) -> None:
+    work = await at_work(hasty, {"max_duration_s": 60})
+    request = {"checkpoint_name": "send", "payload": {"to": "ada"}, "on_reject": "resume"}
+    await work.post("approvals", request)
+    await asyncio.sleep(0.5)
+    await hasty.post(f"/executions/{work.id}/deny", {"reason": "not now"})
+
+    went_on = (await work.post("go-on")).data
+
+    (decision,) = went_on["approvals"]
+    assert (went_on["status"], decision["approved"], decision["reason"]) == (
+        "running",
+        False,
+        "not now",
+    )
+    assert went_on["deadline_at"] > work.given["deadline_at"]
+    assert (await work.post("complete", {"output": {}})).status == 200
+
+
+async def test_a_worker_that_is_gone_when_a_no_lets_the_work_go_on_loses_it(hasty: Api) -> None:
+    work = await at_work(hasty)
+    await work.post("approvals", {"checkpoint_name": "send", "on_reject": "resume"})
+    await hasty.post(f"/executions/{work.id}/deny")
+
+    (other,) = await claimed(hasty, "Clerk", wait_seconds=SECONDS)
+
+    assert (other.id, other.given["attempt"]) == (work.id, 2)

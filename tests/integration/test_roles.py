@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 import pytest_asyncio
 
-from ledger.access import Role
+from ledger.role import Role
 from server.api.catalog import ROUTES
 from server.auth import PERMITTED
 from server.route import Route

@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 from ledger import commands as c
 from ledger import events as e
-from ledger.access import Role
+from ledger.approval_policy import ApprovalPolicy
 from ledger.event import Actor, Envelope, Event, FirstEvent, Stamp
 from ledger.frames import Step, UsageReport
+from ledger.role import Role
 from ledger.status import Status
 from ledger.strict_json import decode
 from tests.given import NOON, frame
@@ -138,12 +139,22 @@ steps: st.SearchStrategy[list[Step]] = st.lists(
     st.one_of(frames, frames, usage_reports), max_size=4
 )
 moments = st.none() | st.integers(-(10**9), 10**9).map(lambda n: NOON + timedelta(milliseconds=n))
+policies = st.builds(
+    ApprovalPolicy,
+    required_role=st.sampled_from([None, None, None, "operator"]),
+    not_requester=st.sampled_from([None, None, None, True]),
+    on_reject=st.sampled_from([None, "end", "resume"]),
+    expires_in_s=st.none() | st.floats(1, 10**6),
+)
+given_policies = st.sampled_from(
+    [{"on_reject": "resume"}, {"required_role": "somebody"}, {"expires_in_s": 60}, {"theirs": 1}]
+)
 versions = st.fixed_dictionaries(
     {
         "version": words,
         "config": st.one_of(objects, st.just({"approval_required": True})),
         "input_schema": st.sampled_from([{}, {}, {"required": ["output"]}, {"type": "nonsense"}]),
-        "given": objects,
+        "given": objects | given_policies.map(lambda policy: {"approval_policy": policy}),
     }
 )
 guardrails = st.fixed_dictionaries(
@@ -207,10 +218,22 @@ ON_EXECUTION: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
     c.Claim: lambda id_, _: st.builds(c.Claim, st.just(id_), words, st.sampled_from(LEASES)),
     c.Append: lambda id_, _: st.builds(c.Append, st.just(id_), steps, leases),
     c.RequestApproval: lambda id_, _: st.builds(
-        c.RequestApproval, st.just(id_), words, digestible | objects, moments, leases
+        c.RequestApproval, st.just(id_), words, digestible | objects, moments, policies, leases
+    ),
+    c.SupersedeApproval: lambda id_, subject: st.builds(
+        c.SupersedeApproval,
+        st.just(id_),
+        st.just(subject),
+        digestible | st.fixed_dictionaries({"output": digestible}),
+        st.none() | words,
     ),
     c.Decide: lambda id_, subject: st.builds(
-        c.Decide, st.just(id_), st.booleans(), st.none() | words, st.none() | st.just(subject)
+        c.Decide,
+        st.just(id_),
+        st.booleans(),
+        st.none() | words,
+        st.none() | st.just(subject),
+        st.sampled_from([None, None, None, "sha256:0"]),
     ),
     c.ExpireApproval: lambda id_, subject: st.builds(
         c.ExpireApproval, st.just(id_), st.just(subject)

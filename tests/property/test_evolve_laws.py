@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import events as e
-from ledger.access import ApiKey, Role
+from ledger.access import ApiKey
 from ledger.agent import Agent
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.event import Event
 from ledger.mapper import EVENTS
+from ledger.role import Role
 from ledger.score_config import ScoreConfig
 from tests.given import IN_STATUS, STAMP
 from tests.property.ledger_strategies import events

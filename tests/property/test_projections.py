@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from ledger.events import Created, Scored, ScoreRemoved, ToolEnded, ToolStarted, UsageRecorded
 from ledger.mapper import Recorded
-from projections.approvals import Approvals, approvals
+from projections.approval_rows import Approvals, approvals
 from projections.catalog import ALL
 from projections.scores import Scores, scores
 from projections.span_rows import Spans

@@ -1,7 +1,8 @@
 import pytest
 
-from ledger.access import ANY_WORKSPACE, ApiKey, KeyCreated, KeyRevoked, Role
+from ledger.access import ANY_WORKSPACE, ApiKey, KeyCreated, KeyRevoked
 from ledger.errors import Refused
+from ledger.role import Role
 from tests.given import STAMP, newest, recorded
 
 

@@ -87,6 +87,40 @@ def test_every_yes_is_known_with_who_said_it() -> None:
     assert (approval.by, approval.reason) == ("ada", "fine")
 
 
+def test_a_no_after_which_it_goes_on_is_told_from_a_yes() -> None:
+    denied = APPROVED | {"status": "running", "reason": "too much"}
+    facts = log(
+        (e.Created, CREATED),
+        (e.Started, STARTED),
+        (e.ApprovalRequested, ASKED),
+        (e.Denied, denied),
+    )
+
+    seen = assignment_of(facts)
+
+    assert [(each.approved, each.reason) for each in seen.approvals] == [(False, "too much")]
+    assert (seen.is_at_embedded, seen.denied_last) == (True, True)
+
+
+def test_a_decision_is_on_the_last_edit_of_what_was_asked() -> None:
+    edits = [
+        {**ASKED, "approval_id": f"p{n}", "payload": {"n": n}, "payload_digest": f"sha256:{n}"}
+        for n in (2, 3)
+    ]
+    facts = log(
+        (e.Created, CREATED),
+        (e.Started, STARTED),
+        (e.ApprovalRequested, ASKED),
+        *((e.ApprovalSuperseded, edit) for edit in edits),
+        (e.Approved, APPROVED | {"approval_id": "p3"}),
+    )
+
+    [approval] = assignment_of(facts).approvals
+
+    assert (approval.id, approval.payload, approval.payload_digest) == ("p3", {"n": 3}, "sha256:3")
+    assert approval.asked_digest == "sha256:1"
+
+
 def test_metadata_is_what_it_was_annotated_to() -> None:
     facts = log((e.Created, CREATED), (e.Annotated, {"metadata": {"tier": "silver", "new": 1}}))
 

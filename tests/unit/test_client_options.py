@@ -16,7 +16,7 @@ NOTHING: dict[str, Any] = {
     "max_retries": 3,
     "spill": True,
 }
-SAID = {"LEDGER_URL": "https://l.example/", "LEDGER_API_KEY": "k", "LEDGER_SPILL_DIR": "/s"}
+SAID = {"LEDGER_SERVER": "https://l.example/", "LEDGER_API_KEY": "k", "LEDGER_SPILL_DIR": "/s"}
 
 
 def options(environment: dict[str, str], **given: Any) -> Options:

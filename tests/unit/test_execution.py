@@ -59,6 +59,7 @@ ACTS: dict[type[Event], Callable[[Execution], object]] = {
     e.Scored: lambda x: x.score(STAMP, {"score_id": "s", "name": "quality"}),
 }
 DECISIONS: dict[type[Event], Callable[[Execution], object]] = {
+    e.ApprovalSuperseded: lambda x: x.supersede(STAMP, APPROVAL_ID, given.edit()),
     e.Approved: lambda x: x.approve(STAMP, APPROVAL_ID, None),
     e.Rejected: lambda x: x.reject(STAMP, APPROVAL_ID, None),
     e.ApprovalExpired: lambda x: x.expire(STAMP, APPROVAL_ID),

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from ledger import events as e
-from ledger.execution import EncodedFrame
+from ledger.events import EncodedFrame
 from ledger.frames import FRAMES, UsageReport, steps_of
 from ledger.strict_json import decode
 

@@ -74,7 +74,7 @@ def test_a_lease_does_not_run_out_while_a_human_is_waited_for(granted: Hands) ->
 def test_after_the_answer_the_worker_has_one_lease_to_come_back(granted: Hands) -> None:
     granted.leases.park(ID)
     granted.seconds = 100
-    assert granted.leases.unpark(ID)
+    assert granted.leases.unpark(ID, resuming=True)
     granted.seconds = 129
     assert granted.overdue == []
 
@@ -100,6 +100,6 @@ def test_what_is_over_is_under_no_lease(granted: Hands) -> None:
 
     assert granted.overdue == []
     assert granted.leases.digest_of(ID) is None
-    assert not granted.leases.unpark(ID)
+    assert not granted.leases.unpark(ID, resuming=True)
     granted.leases.park(ID)
     assert len(granted.leases) == 0

@@ -7,7 +7,7 @@ import pytest
 
 from ledger import events as e
 from ledger.commands import Append, Complete
-from ledger.execution import EncodedFrame
+from ledger.events import EncodedFrame
 from ledger.strict_json import encode
 from server.frames import frames_of
 from server.replays import Replays
