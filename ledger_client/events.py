@@ -121,15 +121,27 @@ class ApprovalEvent(ExecutionEvent):
     expires_at: str | None
 
 
+class TokenUsage(Record):
+    """Tokens: prompt includes cached ones, completion includes reasoning."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
 class _Ending(ExecutionEvent):
     """What both last frames have."""
 
     status: str
-    token_usage: dict[str, int]
     cost: float | None
     cost_usd: str | None
     unpriced_tokens: int
     duration_ms: int | None
+
+    @property
+    def token_usage(self) -> TokenUsage:
+        """Every token of the execution."""
+        return TokenUsage(self._fields.get("token_usage") or {})
 
     @property
     def is_last(self) -> bool:

@@ -49,6 +49,12 @@ class Execution(Record):
     updated_at: str
 
     @property
+    def approval(self) -> "ApprovalRequest | None":
+        """What it waits for or was decided on; sent with decisions and in the inbox."""
+        request = self._fields.get("approval")
+        return None if request is None else ApprovalRequest(request)
+
+    @property
     def children(self) -> "list[Execution]":
         """The executions below it; only a tree has them."""
         return [Execution(each) for each in self._fields.get("children") or ()]
@@ -112,9 +118,21 @@ class ApprovalRequest(Record):
     checkpoint_name: str
     payload: Json
     payload_digest: str
+    held_back: bool
+    requested_by: str
+    requested_by_name: str | None
+    required_role: str | None
+    not_requester: bool
+    on_reject: str
+    supersedes: str | None
+    superseded_by: str | None
     status: str
     reason: str | None
     decided_by: str | None
+    decided_by_name: str | None
+    decided_auth: str | None
+    decided_role: str | None
+    decided_digest: str | None
     decided_at: str | None
     expires_at: str | None
     created_at: str

@@ -51,7 +51,7 @@ def read_options(
     spill: bool | str | Path,
     environment: Mapping[str, str] | None = None,
 ) -> Options:
-    """What was given, over LEDGER_SERVER, LEDGER_API_KEY, LEDGER_SPILL_DIR, over the defaults.
+    """What was given; else `LEDGER_SERVER`, `LEDGER_API_KEY`, `LEDGER_SPILL_DIR`; else defaults.
 
     Raises:
         ValueError: the address is none.

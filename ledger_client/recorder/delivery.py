@@ -106,6 +106,8 @@ class Delivery:
         log.error("the ledger refuses a part of recording %s: %s", track.name, why)
         journal.refuse(entry, why)
         track.refused += 1
+        if entry.path == CREATE:
+            track.known.set()
 
 
 def _is_final(error: ApiError, failures: int) -> bool:

@@ -4,7 +4,7 @@ import atexit
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from threading import Event, Lock, Thread
 from time import monotonic, sleep
@@ -53,6 +53,9 @@ class Recorder:
 
     def say(self, track: Track, said: Said) -> None:
         """Take something down. Costs the caller an append to a queue."""
+        if not self._process:
+            log.warning("a run was told something after its client was closed; it is lost")
+            return
         self._queue.append((track, said))
         if not self._some.is_set():
             self._some.set()
@@ -129,10 +132,16 @@ class Recorder:
         self._writer.join(1)
         self._couriers.stop(1)
         self._transport.close()
-        lost = sum(track.journal.leave() for track in [*self._live] if track.journal is not None)
+        self._let_go([*self._live])
+        self._process = 0
+
+    def _let_go(self, tracks: Collection[Track]) -> None:
+        """Leave files to later processes, and nobody waiting."""
+        lost = sum(track.journal.leave() for track in tracks if track.journal is not None)
         if lost:
             log.error("%d requests of recordings are lost: the ledger did not take them", lost)
-        self._process = 0
+        for track in tracks:
+            track.known.set()
 
     def _write(self) -> None:
         try:

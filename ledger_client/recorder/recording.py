@@ -85,7 +85,14 @@ class Recording:
         return self._track.execution_id
 
     def wait_for_id(self, timeout: float | None = None) -> str | None:
-        """Wait until the server knows the run; None if it does not within so many seconds."""
+        """Wait until the server knows the run. Blocks.
+
+        Args:
+            timeout: seconds; None waits as long as the client is open.
+
+        Returns:
+            Its id; None when the server does not know it by then, or refused it.
+        """
         self._recorder.hurry()
         self._track.known.wait(timeout)
         return self._track.execution_id

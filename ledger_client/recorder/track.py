@@ -16,6 +16,7 @@ class Track:
         refused: how many requests the server will never take.
         is_over: whether an end was said; nothing follows it.
         is_orphan: whether the process that recorded is gone.
+        known: set when the id is known, or never will be in this process.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 """Approvals: what waits for a human, and the human's decision."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ledger_client.method import Awaiting, Blocking, Method, Walk
@@ -40,15 +41,37 @@ class ApprovalMethods:
         *,
         decision: str,
         reason: str | None = None,
+        payload_digest: str | None = None,
         idempotency_key: str | None = None,
     ) -> Call[ApprovalRequest]:
         """Decide: `approved` or `rejected`. A request is decided once.
 
+        Args:
+            approval_id: of the request.
+            decision: the word for it.
+            reason: why.
+            payload_digest: of what was looked at; refused if the request shows something else.
+            idempotency_key: the same key decides once; by default each call is its own.
+
         Raises:
             BadRequest: with code `already_decided`.
         """
-        body = {"decision": decision, "reason": reason}
+        body = {"decision": decision, "reason": reason, "payload_digest": payload_digest}
         path = place("approvals", approval_id, "decide")
+        return write("POST", path, one(ApprovalRequest), body, idempotency_key)
+
+    @Method
+    def supersede(
+        self,
+        approval_id: str,
+        *,
+        payload: Mapping[str, Any],
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[ApprovalRequest]:
+        """Edit what is to be decided on. A new request takes the place of the old one."""
+        body = {"payload": dict(payload), "reason": reason}
+        path = place("approvals", approval_id, "supersede")
         return write("POST", path, one(ApprovalRequest), body, idempotency_key)
 
 

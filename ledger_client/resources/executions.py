@@ -121,19 +121,31 @@ class ExecutionMethods:
 
     @Method
     def approve(
-        self, execution_id: str, *, reason: str | None = None, idempotency_key: str | None = None
+        self,
+        execution_id: str,
+        *,
+        reason: str | None = None,
+        payload_digest: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Call[Execution]:
-        """Say yes to what it waits for. Who said so, the key says."""
+        """Say yes to what it waits for; with `payload_digest`, to nothing else."""
         path = place("executions", execution_id, "approve")
-        return write("POST", path, one(Execution), {"reason": reason}, idempotency_key)
+        body = {"reason": reason, "payload_digest": payload_digest}
+        return write("POST", path, one(Execution), body, idempotency_key)
 
     @Method
     def deny(
-        self, execution_id: str, *, reason: str | None = None, idempotency_key: str | None = None
+        self,
+        execution_id: str,
+        *,
+        reason: str | None = None,
+        payload_digest: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Call[Execution]:
-        """Say no to what it waits for."""
+        """Say no to what it waits for; with `payload_digest`, to nothing else."""
         path = place("executions", execution_id, "deny")
-        return write("POST", path, one(Execution), {"reason": reason}, idempotency_key)
+        body = {"reason": reason, "payload_digest": payload_digest}
+        return write("POST", path, one(Execution), body, idempotency_key)
 
     @Method
     def pending_approval(self, execution_id: str) -> Call[ApprovalRequest]:

@@ -250,6 +250,18 @@ def test_a_run_that_is_over_takes_nothing_more(ledger: Ledger) -> None:
     assert not [e for e in events_of(ledger, run) if isinstance(e, ContentEvent)]
 
 
+def test_what_is_said_after_the_client_was_closed_disturbs_nobody(
+    server: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(address(server), spill=False)
+
+    with ledger.record(agent="a") as run:
+        ledger.close()
+        run.content("late")
+
+    assert "after its client was closed" in caplog.text
+
+
 def test_nothing_is_left_on_the_disk_when_everything_is_delivered(
     server: Caller, tmp_path: Path
 ) -> None:

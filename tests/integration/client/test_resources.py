@@ -138,6 +138,24 @@ async def test_a_human_decides_by_the_request(client: Any) -> None:
     assert refusal.value.code == "already_decided"
 
 
+async def test_a_human_decides_on_what_was_looked_at_and_on_nothing_else(client: Any) -> None:
+    parked = await ran(client, "refund", input=PARKS)
+    first = await settle(client.executions.pending_approval(parked.id))
+
+    second = await settle(
+        client.approvals.supersede(first.id, payload={**first.payload, "amount_usd": "1.00"})
+    )
+    with pytest.raises(BadRequest):
+        await settle(client.executions.approve(parked.id, payload_digest=first.payload_digest))
+    decided = await settle(
+        client.approvals.decide(
+            second.id, decision="rejected", payload_digest=second.payload_digest
+        )
+    )
+
+    assert (second.supersedes, decided.status) == (first.id, "rejected")
+
+
 async def test_agents_and_their_versions_are_managed(client: Any) -> None:
     agents, name = client.agents, f"scribe-{type(client).__name__}"
     agent = await settle(agents.create(name=name, description="Answers"))

@@ -40,6 +40,14 @@ def runs(ledger: Ledger) -> list[Execution]:
     return list(ledger.executions.iterate())
 
 
+def wait_for(text: str, folder: Path) -> None:
+    """Wait until some file in a folder has a text in it."""
+    until = monotonic() + 10
+    while not any(text in path.read_text("utf-8") for path in folder.glob("*.ndjson")):
+        assert monotonic() < until
+        sleep(0.01)
+
+
 def at(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
@@ -58,7 +66,7 @@ def test_a_server_that_is_away_holds_nobody_up_and_gets_it_later(tmp_path: Path)
     with Ledger(at(port), spill=folder) as ledger:
         for _ in range(3):
             record(ledger)
-        assert monotonic() - began < 0.2
+        assert monotonic() - began < 1
         assert not ledger.flush(0.3)
         with live_server(settings_in(tmp_path), port=port):
             assert ledger.flush(20)
@@ -93,7 +101,7 @@ def test_a_program_that_is_killed_loses_nothing_that_was_written(tmp_path: Path)
     with program:
         assert program.stdout is not None
         assert program.stdout.readline() == b"said\n"
-        sleep(0.25)
+        wait_for('"content\\":\\"99', folder)
         program.send_signal(signal.SIGKILL)
 
     with live_server(settings_in(tmp_path), port=port), Ledger(at(port), spill=False) as ledger:
@@ -169,7 +177,8 @@ def test_delivery_to_a_server_that_is_away_says_so_and_keeps_everything(tmp_path
 def test_a_run_that_the_server_refuses_is_kept_for_people(tmp_path: Path) -> None:
     refusal = answer("400 Bad Request", b'{"error": {"code": "agent_archived", "message": "no"}}')
     with scripted(refusal) as server, Ledger(at(server.port), spill=tmp_path) as ledger:
-        record(ledger, words=1)
+        with ledger.record(agent="a") as run:
+            assert run.wait_for_id(10) is None
         assert ledger.flush(10)
 
     (kept,) = tmp_path.iterdir()

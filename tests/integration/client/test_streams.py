@@ -61,7 +61,7 @@ async def test_a_finished_run_is_streamed_whole_and_typed(client: Any, server: C
     assert [type(event) for event in events] == KINDS
     assert events[0].execution_id
     assert events[4].summary == "one"
-    assert events[-1].output == {"n": 30}
+    assert (events[-1].output, events[-1].token_usage.total_tokens) == ({"n": 30}, 5)
     assert sequences(events) == sorted(set(sequences(events)))
 
 
