@@ -17,6 +17,7 @@
     │   ├── NameTaken               an agent of that name exists
     │   ├── AgentArchived           the agent takes no more executions
     │   ├── KeyReused               an idempotency key came back with another request
+    │   ├── ParentStopped           the run that asks for a child is to stop
     │   ├── LeaseLost               the work is another's now, or nobody's: stop
     │   ├── LimitExceeded           more than a stated limit allows
     │   ├── InvalidJson             two programs would read it differently (strict_json.py)
@@ -204,6 +205,18 @@ class KeyReused(Refused):
     def __init__(self, key: str) -> None:
         super().__init__(
             f"idempotency key {key!r} was used for a different request; take a new key", key=key
+        )
+
+
+class ParentStopped(Refused):
+    """The execution that asks for a child was cancelled, or is to be."""
+
+    code = "parent_stopped"
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(
+            f"execution {execution_id!r} is being stopped and begins no child",
+            execution_id=execution_id,
         )
 
 

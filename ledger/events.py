@@ -80,6 +80,7 @@ class Created(FirstEvent):
     trace_id: str
     root_execution_id: str
     parent_execution_id: str | None = None
+    depth: int | None = None
     input: Json
     metadata: Json
     approval_checkpoint: str | None = None

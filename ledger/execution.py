@@ -21,6 +21,7 @@ from ledger.role import Role
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.usage import Totals
+from ledger.work_time import WorkTime
 
 Facts = Mapping[str, Any]
 
@@ -38,6 +39,7 @@ class Execution(BaseAggregate[str]):
         self.status = Status.PENDING
         self.trace_id = ""
         self.root_execution_id = ""
+        self.depth = 0
         self.created_by = ""
         self.checkpoint: str | None = None
         self.approval_policy: ApprovalPolicy | None = None
@@ -46,13 +48,17 @@ class Execution(BaseAggregate[str]):
         self.worker: str | None = None
         self.lease: str | None = None
         self.attempt = 0
-        self.worked_us = 0
-        self.working_since: datetime | None = None
+        self.work_time = WorkTime()
         self.started_at: datetime | None = None
         self.approval: PendingApproval | None = None
         self.cancellation_requested = False
         self.cancellation_reason: str | None = None
         self.scores: frozenset[str] = frozenset()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was cancelled, or is to be."""
+        return self.cancellation_requested or self.status is Status.CANCELLED
 
     # Commands: what a caller may ask for.
 
@@ -227,8 +233,7 @@ class Execution(BaseAggregate[str]):
         most = self.terms.max_duration_s
         if most is None or self.mode != "execute":
             return None
-        left = timedelta(seconds=most) - timedelta(microseconds=self.worked_us)
-        return stamp.at + max(timedelta(), left)
+        return self.work_time.deadline(stamp.at, most)
 
     def _duration(self, stamp: Stamp, facts: Facts) -> int | None:
         if self.started_at is None:
@@ -242,7 +247,7 @@ class Execution(BaseAggregate[str]):
         """Follow a recorded fact."""
         if isinstance(event, e.Transition):
             self.status = event.status
-            self._count_work(event)
+            self.work_time = self.work_time.moved(event)
         match event:
             case e.Created():
                 self._begin(event)
@@ -270,13 +275,6 @@ class Execution(BaseAggregate[str]):
             case _:
                 pass
 
-    def _count_work(self, event: e.Transition) -> None:
-        """Add up how long it was worked on; from one start to whatever comes next."""
-        if self.working_since is not None:
-            worked = event.timestamp - self.working_since
-            self.worked_us += worked // timedelta(microseconds=1)
-        self.working_since = event.timestamp if event.status is Status.RUNNING else None
-
     def _pending(self, event: e.Asked) -> PendingApproval:
         """What is waited for now. Who asked for what was edited has asked for the edit too."""
         before = self.approval.requesters if self.approval else {self.created_by}
@@ -290,6 +288,7 @@ class Execution(BaseAggregate[str]):
         self.status = event.status
         self.trace_id = event.trace_id
         self.root_execution_id = event.root_execution_id
+        self.depth = event.depth or 0
         self.created_by = event.envelope.stamp.actor.id
         self.checkpoint = event.approval_checkpoint
         self.terms = event.terms or Terms()

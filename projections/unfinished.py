@@ -41,3 +41,26 @@ def unfinished(connection: Connection) -> list[Unfinished]:
         Unfinished(id_, workspace, agent_id, Status(status), worker, cancelling)
         for id_, workspace, agent_id, status, worker, cancelling in connection.execute(statement)
     ]
+
+
+class Child(NamedTuple):
+    """An execution whose parent is stopped, and that goes on."""
+
+    id: str
+    workspace: str
+    parent_id: str
+
+
+def children_to_stop(connection: Connection, parent_id: str | None = None) -> list[Child]:
+    """Children of a stopped execution, or of any, that have not ended and nobody asked to stop."""
+    child, parent = executions.alias("child"), executions.alias("parent")
+    statement = (
+        select(child.c.id, child.c.workspace, child.c.parent_id)
+        .join(parent, parent.c.id == child.c.parent_id)
+        .where(child.c.status.in_(_OPEN), child.c.cancellation_requested.is_(False))
+        .where(or_(parent.c.status == Status.CANCELLED, parent.c.cancellation_requested))
+        .order_by(child.c.created_at, child.c.id)
+    )
+    if parent_id is not None:
+        statement = statement.where(child.c.parent_id == parent_id)
+    return [Child(*row) for row in connection.execute(statement)]

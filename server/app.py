@@ -13,6 +13,7 @@ from server.collector import calm_collector
 from server.dispatch import DISPATCH, Dispatch
 from server.errors import problems
 from server.expiry import expire_approvals
+from server.families import Families
 from server.observe import observe
 from server.opening import services_of
 from server.services import SERVICES
@@ -39,11 +40,14 @@ def build_app(
             standing = app[STANDING] = Standing(services)
             app[DISPATCH] = Dispatch(services, standing)
             await standing.start()
+            families = Families(services)
+            await families.start()
             embedded = Worker(services, agents or AgentSet())
             if worker:
                 await embedded.start()
             yield
             expiry.cancel()
+            await families.stop()
             await standing.stop()
             letting_go.cancel()
             await embedded.stop(settings.shutdown_seconds)

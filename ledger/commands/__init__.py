@@ -15,13 +15,13 @@ from ledger.commands.approvals import (
     SupersedeApproval,
 )
 from ledger.commands.command import Command, Decision
+from ledger.commands.creation import CreateExecution
 from ledger.commands.execution import (
     Annotate,
     Append,
     Cancel,
     Claim,
     Complete,
-    CreateExecution,
     Fail,
     LoseWorker,
     Start,

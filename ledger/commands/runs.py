@@ -7,7 +7,8 @@ from typing import Any
 
 from ledger import events as e
 from ledger.commands.command import Decision
-from ledger.commands.execution import CreateExecution, append_steps
+from ledger.commands.creation import CreateExecution
+from ledger.commands.execution import append_steps
 from ledger.commands.scores import score_on
 from ledger.execution import Execution
 from ledger.frames import Step

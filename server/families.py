@@ -1,0 +1,70 @@
+"""Stops what was begun for an execution that is stopped: its unfinished children, and theirs."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
+
+import structlog
+
+from ledger import events as e
+from ledger.commands import Cancel
+from ledger.errors import LedgerError
+from ledger.event import Actor
+from ledger.mapper import Recorded
+from ledger.orders import Caller
+from projections.unfinished import Child, children_to_stop
+from server.services import Services
+
+_STOPS: Final = frozenset({e.CancellationRequested.TOPIC, e.Cancelled.TOPIC})
+_SYSTEM: Final = Actor(type="system", id="families", auth="in_process")
+_PAUSE_AFTER_FAULT_SECONDS: Final = 1.0
+
+log = structlog.get_logger()
+
+
+class Families:
+    """Follows cancellations down the tree. On the event loop only."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Follow the log from here on, and stop what an end of the process left undone."""
+        self._services.hub.listen(self._follow)
+        self._do(self._stop_children(None))
+
+    async def stop(self) -> None:
+        """End what is under way; the next start does it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _follow(self, recorded: Sequence[Recorded]) -> None:
+        for event in recorded:
+            if event.topic in _STOPS:
+                self._do(self._stop_children(event.id))
+
+    async def _stop_children(self, parent: str | None) -> None:
+        """Cancel the unfinished children of one execution that is stopped, or of all of them."""
+        while True:
+            try:
+                for child in await self._services.query(lambda c: children_to_stop(c, parent)):
+                    await self._cancel(child)
+            except Exception:  # whatever the disk does, children must not outlive their parents
+                log.exception("cannot stop the children of what was cancelled; trying again")
+                await asyncio.sleep(_PAUSE_AFTER_FAULT_SECONDS)
+            else:
+                return
+
+    async def _cancel(self, child: Child) -> None:
+        reason = f"its parent {child.parent_id} was cancelled"
+        try:
+            await self._services.record(Cancel(child.id, reason), Caller(child.workspace, _SYSTEM))
+        except LedgerError as refusal:
+            log.info("the child went on or ended meanwhile", reason=str(refusal))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
