@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Any
 
@@ -56,7 +58,11 @@ class Slot:
 
 
 class Attempt:
-    """An agent at work. Whatever it does, the execution's end is recorded once."""
+    """An agent at work. Whatever it does, the execution's end is recorded once.
+
+    Attributes:
+        is_waiting: whether it waits for a human, or for another execution.
+    """
 
     def __init__(
         self, definition: AgentDefinition, hold: Hold, slot: Slot, children: Children
@@ -70,17 +76,16 @@ class Attempt:
         self._agent: asyncio.Task[Any] | None = None
         self._abandoned = asyncio.get_running_loop().create_future()
         self._why: Interruption | None = None
+        self.is_waiting = False
+        self._is_parked = (
+            False  # at an approval: then no lease runs, and nothing is to be given back
+        )
         hold.on_cancellation = lambda: self.interrupt(Interruption.REQUESTED)
 
     @property
     def execution_id(self) -> str:
         """Of the execution."""
         return self._hold.execution_id
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it waits for a human, or for another execution."""
-        return not self._slot.held
 
     async def work(self) -> None:
         """Run the agent, and record how it ended."""
@@ -136,20 +141,28 @@ class Attempt:
     # Waiting, without a slot.
 
     async def _answer(self) -> Json:
-        self._slot.free()
-        while True:
-            stands = await self._hold.go_on()
-            if stands["status"] != "awaiting_approval":
-                break
-        await self._slot.take()
-        return stands
+        async with self._without_slot():
+            self._is_parked = True
+            while True:
+                stands = await self._hold.go_on()
+                if stands["status"] != "awaiting_approval":
+                    return stands
 
     async def _child(self, agent: str, input_: Json, metadata: Json) -> Execution:
+        async with self._without_slot():
+            return await self._children.complete(self.execution_id, agent, input_, metadata)
+
+    @asynccontextmanager
+    async def _without_slot(self) -> AsyncIterator[None]:
+        """Let others work meanwhile; whoever is interrupted has no use for a slot any more."""
+        self.is_waiting = True
         self._slot.free()
         try:
-            return await self._children.complete(self.execution_id, agent, input_, metadata)
+            yield
         finally:
-            await self._slot.take()
+            if self._why is None:
+                await self._slot.take()
+                self.is_waiting = self._is_parked = False
 
     # The end.
 
@@ -185,7 +198,7 @@ class Attempt:
         if self._why is Interruption.REQUESTED:
             return "cancel", {"confirm": True}
         if self._why is Interruption.STOPPING:
-            return None if self.is_waiting else ("release", {})
+            return None if self._is_parked else ("release", {})
         return _failure(error)
 
 
