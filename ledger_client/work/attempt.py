@@ -146,6 +146,7 @@ class Attempt:
             while True:
                 stands = await self._hold.go_on()
                 if stands["status"] != "awaiting_approval":
+                    self._is_parked = False
                     return stands
 
     async def _child(self, agent: str, input_: Json, metadata: Json) -> Execution:
