@@ -13,8 +13,10 @@ from ledger.errors import IllegalTransition, LedgerClosed
 from ledger.events import Approved
 from ledger.mapper import Recorded
 from ledger.strict_json import decode, encode
+from ledger_client.models import Execution
 from ledger_client.work import AgentDefinition
 from server.assignment import Assignment
+from server.children import Children
 from server.outbox import Outbox
 from server.route import check_event_size
 from server.run import Run
@@ -61,6 +63,7 @@ class Attempt:
         assignment: Assignment,
         outbox: Outbox,
         slot: Slot,
+        children: Children,
         *,
         worker: str,
         most_bytes: int,
@@ -70,7 +73,8 @@ class Attempt:
         self._slot = slot
         self._worker = worker
         self._most_bytes = most_bytes
-        self._run = Run(assignment, outbox, self._park, most_bytes)
+        self._children = children
+        self._run = Run(assignment, outbox, self._park, self._child, most_bytes, definition.config)
         self._agent: asyncio.Task[Any] | None = None
         self._abandoned = asyncio.get_running_loop().create_future()
         self._why: Interruption | None = None
@@ -120,6 +124,16 @@ class Attempt:
         if decided.topic == Approved.TOPIC:  # after a no that does not end it, it runs already
             await self._outbox.give(Start(self._run.execution_id, self._worker))
         return decided
+
+    async def _child(
+        self, agent: str, input_: dict[str, Any], metadata: dict[str, Any]
+    ) -> Execution:
+        self._slot.free()
+        try:
+            return await self._children.complete(self._run.execution_id, agent, input_, metadata)
+        finally:
+            if self._why is None:
+                await self._slot.take()
 
     async def _perform(self) -> None:
         if self._why is None:

@@ -65,7 +65,13 @@ class Dispatch:
             left = deadline - _now()
             if given or left <= 0 or self._standing.closing:
                 return given
-            await self._standing.queue.arrival(places, left)
+            if not await self._standing.queue.arrival(places, left, worker):
+                return []
+
+    def leave(self, caller: Caller, worker: str, agent_ids: Collection[str]) -> None:
+        """Answer what a worker asks for work just now: it takes nothing up any more."""
+        places = [Place(caller.workspace, agent_id) for agent_id in agent_ids]
+        self._standing.queue.leave(places, worker)
 
     async def _give(self, caller: Caller, worker: str, id_: str) -> list[Given]:
         token = secrets.token_urlsafe(24)

@@ -17,6 +17,8 @@ from ledger.mapper import Recorded
 from ledger.pricing import checked_usage
 from ledger.strict_json import decode, encode
 from ledger.usage import Usage
+from ledger_client.models import Execution
+from ledger_client.work import ChildFailed
 from server.assignment import Approval, Assignment, approval_of
 from server.outbox import Outbox
 from server.route import check_event_size
@@ -24,6 +26,9 @@ from server.route import check_event_size
 Json = dict[str, Any]
 Park = Callable[["asyncio.Future[Recorded]"], Awaitable[Recorded]]
 """Gives the slot back, waits for the decision, and goes on with a slot."""
+
+BeginChild = Callable[[str, Json, Json], Awaitable[Execution]]
+"""Gives the slot back, has another agent do something, and goes on with a slot."""
 
 
 class Tool:
@@ -47,6 +52,7 @@ class Run:
         attempt: 1 for the first; a later one follows a lost worker.
         input: as it was sent; it satisfied the version's schema.
         metadata: of the execution.
+        config: of the agent's version, as its program says it.
         cancelled: whether somebody asked for it to stop.
         decisions: what humans decided in earlier attempts, in order.
     """
@@ -56,7 +62,9 @@ class Run:
         assignment: Assignment,
         outbox: Outbox,
         park: Park,
+        begin_child: BeginChild,
         most_bytes: int,
+        config: Json,
     ) -> None:
         self.execution_id = assignment.execution_id
         self.agent_version_id = assignment.agent_version_id
@@ -66,10 +74,12 @@ class Run:
         self.attempt = assignment.attempt
         self.input = assignment.input
         self.metadata = assignment.metadata
+        self.config = config
         self.cancelled = False
         self.decisions = assignment.approvals
         self._outbox = outbox
         self._park = park
+        self._begin_child = begin_child
         self._most_bytes = most_bytes
         self._given = list(assignment.approvals)
         self._decision: asyncio.Future[Recorded] | None = None
@@ -170,6 +180,26 @@ class Run:
             return approval_of(receipt.events[-1], self._edited, decision)
         finally:
             self._decision = None
+
+    async def child(self, agent: str, input: Json, *, metadata: Json | None = None) -> Json:  # noqa: A002 - the word on the wire
+        """Have another agent do something, and wait for it; it takes no slot of this worker.
+
+        Args:
+            agent: its name.
+            input: what it gets.
+            metadata: of the child.
+
+        Returns:
+            Its output.
+
+        Raises:
+            ChildFailed: it ended in any other way than completed.
+        """
+        await self._outbox.flush()
+        ended = await self._begin_child(agent, input, metadata or {})
+        if ended.status != "completed":
+            raise ChildFailed(ended)
+        return ended.output or {}
 
     def decided(self, decision: Recorded) -> bool:
         """Tell the run what was decided; whether it waited for that. For its worker."""

@@ -8,6 +8,7 @@ the next start.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -18,13 +19,22 @@ class Place(NamedTuple):
     agent_id: str
 
 
+@dataclass(slots=True)
+class Waiter:
+    """Somebody who waits for an execution."""
+
+    places: frozenset[Place]
+    name: str
+    is_told_to_leave: bool = False
+
+
 class WorkQueue:
     """First come, first served, for each agent."""
 
     def __init__(self) -> None:
         self._ids: dict[Place, OrderedDict[str, None]] = {}
         self._places: dict[str, Place] = {}
-        self._waiters: dict[asyncio.Future[None], frozenset[Place]] = {}
+        self._waiters: dict[asyncio.Future[None], Waiter] = {}
 
     def __len__(self) -> int:
         return len(self._places)
@@ -35,9 +45,9 @@ class WorkQueue:
             return
         self._places[id_] = place
         self._ids.setdefault(place, OrderedDict())[id_] = None
-        for waiter, places in self._waiters.items():
-            if place in places and not waiter.done():
-                waiter.set_result(None)
+        for future, waiter in self._waiters.items():
+            if place in waiter.places and not future.done():
+                future.set_result(None)
                 return
 
     def take(self, places: Collection[Place]) -> str | None:
@@ -58,20 +68,39 @@ class WorkQueue:
             if not self._ids[place]:
                 del self._ids[place]
 
-    async def arrival(self, places: Collection[Place], seconds: float) -> None:
-        """Wait for an execution of these agents, or so long."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = frozenset(places)
+    async def arrival(self, places: Collection[Place], seconds: float, name: str = "") -> bool:
+        """Wait for an execution of these agents, at most so long, or until told to leave.
+
+        Args:
+            places: of the agents.
+            seconds: at most.
+            name: of whoever waits, for `leave`.
+
+        Returns:
+            Whether to go on waiting makes sense.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter = self._waiters[future] = Waiter(frozenset(places), name)
         try:
             async with asyncio.timeout(seconds):
-                await waiter
+                await future
         except TimeoutError:
             pass
         finally:
-            del self._waiters[waiter]
+            del self._waiters[future]
+        return not waiter.is_told_to_leave
+
+    def leave(self, places: Collection[Place], name: str) -> None:
+        """Let whoever waits under a name, for any of these agents, wait no more."""
+        for future, waiter in self._waiters.items():
+            if waiter.name == name and not waiter.places.isdisjoint(places):
+                waiter.is_told_to_leave = True
+                if not future.done():
+                    future.set_result(None)
 
     def close(self) -> None:
         """Let nobody wait any more."""
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        for future, waiter in self._waiters.items():
+            waiter.is_told_to_leave = True
+            if not future.done():
+                future.set_result(None)

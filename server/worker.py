@@ -21,6 +21,7 @@ from server.assignment import ANSWERS, EMBEDDED, Assignment, assignment_of
 from server.attempt import Attempt, Interruption, Slot
 from server.auth import DEFAULT_WORKSPACE
 from server.backlog import give_up, left_over
+from server.children import Children
 from server.outbox import Outbox
 from server.registration import register
 from server.services import Services
@@ -219,6 +220,7 @@ class Worker:
             assignment,
             Outbox(self._services, self._caller, id_),
             slot,
+            Children(self._services, self._caller),
             worker=self.name,
             most_bytes=self._services.settings.max_payload_bytes,
         )

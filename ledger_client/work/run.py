@@ -92,6 +92,7 @@ class Run:
         metadata: of the execution.
         config: of the agent's version.
         cancelled: whether somebody asked for it to stop.
+        decisions: what humans decided in earlier attempts, in order.
     """
 
     def __init__(self, hold: Hold, outbox: Outbox, waits: Waits) -> None:
@@ -108,7 +109,8 @@ class Run:
         self.cancelled = False
         self._outbox = outbox
         self._waits = waits
-        self._given = [_approval(each) for each in given["approvals"]]
+        self.decisions = [_approval(each) for each in given["approvals"]]
+        self._given = list(self.decisions)
 
     async def thinking(self, text: str) -> None:
         """Stream reasoning text."""

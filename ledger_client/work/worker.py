@@ -5,11 +5,17 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ledger_client.client import AsyncLedger
-from ledger_client.errors import ConnectionFailed, RateLimited, ServerError
+from ledger_client.errors import (
+    ConnectionFailed,
+    LedgerClientError,
+    RateLimited,
+    ServerError,
+)
 from ledger_client.request import write
 from ledger_client.transport import AsyncTransport
 from ledger_client.work.agents import AgentDefinition, AgentSet
@@ -22,6 +28,7 @@ Json = dict[str, Any]
 _CLAIM_SECONDS = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _LAST_WORDS_SECONDS = 5.0
+_LEAVE_SECONDS, _LEAVE_AGAIN_SECONDS = 5.0, 0.2
 
 log = logging.getLogger("ledger_client")
 
@@ -72,6 +79,7 @@ class Worker:
         self._attempts: dict[str, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._is_asking = False
         self._done = 0
         self._trouble: str | None = None
 
@@ -100,8 +108,8 @@ class Worker:
             if claiming.done():
                 claiming.result()
         finally:
-            claiming.cancel()
             stopping.cancel()
+            await self._leave(claiming)
             await self._drain(grace_seconds)
 
     def stop(self) -> None:
@@ -122,12 +130,25 @@ class Worker:
                     each["version"],
                 )
 
+    async def _leave(self, claiming: asyncio.Task[None]) -> None:
+        """Have a question that is under way answered: what it gives must not be lost."""
+        leaving = write("POST", "/workers/leave", _data, self._about())
+        with suppress(LedgerClientError, TimeoutError):
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                while not claiming.done() and self._is_asking:
+                    await self._transport.run(leaving)
+                    await asyncio.wait({claiming}, timeout=_LEAVE_AGAIN_SECONDS)
+        claiming.cancel()
+
     async def _claim_for_ever(self) -> None:
         """Ask whenever a slot is free. No slot is held meanwhile: a run that waited may need it."""
-        while True:
+        while not self._stopping.is_set():
             async with self._slots:
                 pass
-            for given in await self._claim():
+            self._is_asking = True
+            claimed = await self._claim()
+            self._is_asking = False
+            for given in claimed:
                 work = self._work(given)
                 task = asyncio.create_task(work, name=given["execution_id"])
                 self._tasks.add(task)
@@ -135,8 +156,11 @@ class Worker:
 
     async def _claim(self) -> list[Json]:
         most = max(1, self._number - self.figures.working)
-        body = {"agents": list(self._agents), "worker": self.name, "most": min(most, 100)}
-        return await self._ask("/workers/claim", {**body, "wait_seconds": _CLAIM_SECONDS})
+        body = {**self._about(), "most": min(most, 100), "wait_seconds": _CLAIM_SECONDS}
+        return await self._ask("/workers/claim", body)
+
+    def _about(self) -> Json:
+        return {"agents": list(self._agents), "worker": self.name}
 
     async def _ask(self, path: str, body: Json) -> list[Json]:
         """Ask until the server answers. Raises ApiError."""

@@ -36,12 +36,25 @@ async def claim(call: Call) -> Answer:
     dispatch, body = _dispatch(call), call.body
     caller = await _caller(call)
     ids = await call.services.query(lambda connection: _ids(connection, caller.workspace, body))
-    worker = body.worker or caller.actor.name or caller.actor.id
+    worker = _worker(caller, body)
     given = await dispatch.claim(caller, worker, ids, body.most, body.wait_seconds)
     return one([await _assignment(call, each.assignment, each.token) for each in given])
 
 
-def _ids(connection: Connection, workspace: str, body: w.ClaimBody) -> list[str]:
+async def leave(call: Call) -> Answer:
+    """Let the claims that wait under a worker's name be answered at once, with nothing."""
+    body, caller = call.body, await _caller(call)
+    ids = await call.services.query(lambda connection: _ids(connection, caller.workspace, body))
+    worker = _worker(caller, body)
+    _dispatch(call).leave(caller, worker, ids)
+    return one({"worker": worker})
+
+
+def _worker(caller: Caller, body: w.ClaimBody | w.LeaveBody) -> str:
+    return body.worker or caller.actor.name or caller.actor.id
+
+
+def _ids(connection: Connection, workspace: str, body: w.ClaimBody | w.LeaveBody) -> list[str]:
     ids: list[str] = []
     for name in body.agents:
         found = agents.find_agent(connection, workspace, name)
@@ -160,6 +173,13 @@ ROUTES = (
         body=w.ClaimBody,
         answer=w.Assignment,
         many="list",
+    ),
+    _route(
+        "/workers/leave",
+        leave,
+        "Let claims that wait be answered with nothing",
+        body=w.LeaveBody,
+        answer=w.Left,
     ),
     _route(
         f"{_ONE}/heartbeat",

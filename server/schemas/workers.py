@@ -56,6 +56,19 @@ class ClaimBody(Body):
     )
 
 
+class LeaveBody(Body):
+    """Take nothing up any more."""
+
+    agents: list[Name] = Field(min_length=1, max_length=100, description="Names of its agents.")
+    worker: Name | None = Field(None, description="The name under which it claims.")
+
+
+class Left(BaseModel):
+    """A worker that takes nothing up any more."""
+
+    worker: str
+
+
 class GoOnBody(Body):
     """Go on after a human's answer."""
 

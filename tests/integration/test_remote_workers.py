@@ -132,6 +132,20 @@ async def test_a_worker_that_waits_is_given_what_comes(api: Api) -> None:
     assert work.id == id_
 
 
+async def test_a_worker_that_leaves_is_answered_at_once(api: Api) -> None:
+    agent = await registered(api, "Clerk")
+    leaving = asyncio.create_task(claimed(api, "Clerk", wait_seconds=SECONDS, worker="w-1"))
+    staying = asyncio.create_task(claimed(api, "Clerk", wait_seconds=SECONDS, worker="w-2"))
+    await asyncio.sleep(0.1)
+
+    await api.post("/workers/leave", {"agents": ["Clerk"], "worker": "w-1"})
+
+    async with asyncio.timeout(SECONDS / 2):
+        assert await leaving == []
+        id_ = await asked(api, agent)
+        assert [work.id for work in await staying] == [id_]
+
+
 async def test_of_many_workers_one_is_given_an_execution(api: Api) -> None:
     agent = await registered(api, "Clerk")
     waiting = [
@@ -318,7 +332,7 @@ async def test_what_a_worker_gives_back_is_given_to_the_next(api: Api) -> None:
 
     assert (await work.post("release")).status == 200
 
-    (other,) = await claimed(api, "Clerk")
+    (other,) = await claimed(api, "Clerk", wait_seconds=SECONDS)
     assert (other.id, await other.status()) == (work.id, "running")
     assert_problem(await work.post("complete"), 400, "lease_lost")
 

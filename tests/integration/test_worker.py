@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from ledger import commands as c
 from ledger.digest import digest_of
 from ledger.errors import StoreFailed
-from ledger_client.work import AgentSet
+from ledger_client.work import AgentSet, ChildFailed
 from server import attempt
 from server.frames import frames_of
 from server.run import Run
@@ -45,6 +45,50 @@ async def wait_for_ever(run: Run, _: Json) -> Json:
     await run.thinking("waiting")
     await asyncio.Event().wait()
     return {}
+
+
+async def test_an_agent_has_another_do_something_without_taking_its_slot(tmp_path: Path) -> None:
+    agents = AgentSet()
+
+    @agents.agent(name="scribe", version="1", config={"factor": 2})
+    async def scribe(run: Run, input_: Json) -> Json:
+        doubled = await run.child("doubler", {"n": input_["n"]}, metadata={"kin": "yes"})
+        return {"child": doubled, "factor": run.config["factor"]}
+
+    @agents.agent(name="doubler", version="1")
+    async def double(run: Run, input_: Json) -> Json:
+        await run.content("twice")
+        return {"n": 2 * input_["n"]}
+
+    async with working(settings_at(tmp_path, worker_slots=1), agents) as bench:
+        id_ = await bench.ask("scribe", input={"n": 21})
+        await bench.until(id_, "completed")
+        facts = await bench.facts(id_, "completed")
+
+    assert facts["output"] == {"child": {"n": 42}, "factor": 2}
+
+
+async def test_an_agent_learns_that_its_child_did_not_complete(tmp_path: Path) -> None:
+    agents = AgentSet()
+
+    @agents.agent(name="scribe", version="1")
+    async def scribe(run: Run, _: Json) -> Json:
+        try:
+            await run.child("stumbler", {})
+        except ChildFailed as failure:
+            return {"child": failure.execution.status}
+        return {}
+
+    @agents.agent(name="stumbler", version="1")
+    async def stumble(run: Run, _: Json) -> Json:
+        raise RuntimeError(run.execution_id)
+
+    async with working(settings_at(tmp_path), agents) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "completed")
+        facts = await bench.facts(id_, "completed")
+
+    assert facts["output"] == {"child": "failed"}
 
 
 # What an agent says is recorded.
