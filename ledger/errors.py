@@ -86,8 +86,9 @@ class AlreadyDecided(Refused):
     code = "already_decided"
 
     def __init__(self, approval_id: str, status: Status) -> None:
+        what = f"approval {approval_id!r} is not" if approval_id else "no approval is"
         super().__init__(
-            f"approval {approval_id!r} is not waiting for a decision; the execution is {status}",
+            f"{what} waiting for a decision (any more); the execution is {status}",
             approval_id=approval_id,
             status=status,
         )

@@ -68,6 +68,18 @@ class Dispatch:
             if not await self._standing.queue.arrival(places, left, worker):
                 return []
 
+    async def let_go_while_parked(self, execution_id: str) -> Assignment | None:
+        """Nobody is to go on after a human's answer any more: another worker is given it then.
+
+        Returns:
+            The execution, if it waits for a human.
+        """
+        found = await self._standing.known(execution_id)
+        if found.status is not Status.AWAITING_APPROVAL:
+            return None
+        self._standing.leases.end(execution_id)
+        return found
+
     def leave(self, caller: Caller, worker: str, agent_ids: Collection[str]) -> None:
         """Answer what a worker asks for work just now: it takes nothing up any more."""
         places = [Place(caller.workspace, agent_id) for agent_id in agent_ids]

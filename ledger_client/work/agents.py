@@ -13,6 +13,7 @@
 
 import importlib
 import inspect
+import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_type_hints
@@ -139,14 +140,31 @@ def load_agents(place: str) -> AgentSet:
         raise InvalidAgent(message)
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        message = f"cannot import {module_name!r}: {error}"
+    except Exception as error:  # whatever the module does when it is imported
+        message = f"cannot import {module_name!r}: {_why(error, module_name)}"
         raise InvalidAgent(message) from error
-    found = getattr(module, name, None)
+    if not hasattr(module, name):
+        message = f"there is no {name!r} in {module_name!r}"
+        raise InvalidAgent(message)
+    found = getattr(module, name)
     if not isinstance(found, AgentSet):
         message = f"{place!r} is not an AgentSet"
         raise InvalidAgent(message)
+    if not len(found):
+        message = f"{place!r} holds no agent"
+        raise InvalidAgent(message)
     return found
+
+
+def _why(error: Exception, module_name: str) -> str:
+    """What went wrong, and in which line; for a name that ends as files do, what was meant."""
+    if module_name.endswith(".py"):
+        return f"it is a module's name, without .py: {module_name.removesuffix('.py')}"
+    said = f"{error}" if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    is_import = last is None or "importlib" in last.filename
+    return said if is_import or last is None else f"{said} ({last.filename}, line {last.lineno})"
 
 
 def _models(function: Callable[..., Any], name: str) -> tuple[Model | None, Model | None]:

@@ -142,11 +142,9 @@ class Attempt:
 
     async def _answer(self) -> Json:
         async with self._without_slot():
-            self._is_parked = True
             while True:
                 stands = await self._hold.go_on()
                 if stands["status"] != "awaiting_approval":
-                    self._is_parked = False
                     return stands
 
     async def _child(self, agent: str, input_: Json, metadata: Json) -> Execution:
@@ -163,7 +161,7 @@ class Attempt:
         finally:
             if self._why is None:
                 await self._slot.take()
-                self.is_waiting = self._is_parked = False
+                self.is_waiting = False
 
     # The end.
 
@@ -199,7 +197,7 @@ class Attempt:
         if self._why is Interruption.REQUESTED:
             return "cancel", {"confirm": True}
         if self._why is Interruption.STOPPING:
-            return None if self._is_parked else ("release", {})
+            return "release", {}
         return _failure(error)
 
 

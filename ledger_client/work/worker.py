@@ -74,11 +74,13 @@ class Worker:
         self._agents = {each.name: each for each in agents}
         self._slots = asyncio.Semaphore(slots)
         self._number = slots
+        self._url = ledger.options.base_url
         self._on_change = on_change
         self._children = Children(self._transport)
         self._attempts: dict[str, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._hurrying = asyncio.Event()
         self._is_asking = False
         self._done = 0
         self._trouble: str | None = None
@@ -99,9 +101,7 @@ class Worker:
         Raises:
             ApiError: the server refuses this worker or its agents.
         """
-        await self._register()
-        log.info("worker %s runs %s", self.name, ", ".join(self._agents))
-        claiming = asyncio.create_task(self._claim_for_ever())
+        claiming = asyncio.create_task(self._work_for_ever())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({claiming, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -112,9 +112,18 @@ class Worker:
             await self._leave(claiming)
             await self._drain(grace_seconds)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it takes nothing up any more."""
+        return self._stopping.is_set()
+
     def stop(self) -> None:
         """Take nothing up any more, and let `run` end in good order."""
         self._stopping.set()
+
+    def hurry(self) -> None:
+        """Give back now what does not finish at once; after `stop`."""
+        self._hurrying.set()
 
     # Asking for work.
 
@@ -129,6 +138,11 @@ class Worker:
                     each["name"],
                     each["version"],
                 )
+
+    async def _work_for_ever(self) -> None:
+        await self._register()
+        log.info("worker %s runs %s at %s", self.name, ", ".join(self._agents), self._url)
+        await self._claim_for_ever()
 
     async def _leave(self, claiming: asyncio.Task[None]) -> None:
         """Have a question that is under way answered: what it gives must not be lost."""
@@ -195,14 +209,27 @@ class Worker:
             self._changed(self._trouble)
 
     async def _drain(self, grace_seconds: float) -> None:
-        if busy := [task for task in self._tasks if self._is_busy(task)]:
-            await asyncio.wait(busy, timeout=grace_seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self._until_idle()
         for attempt in list(self._attempts.values()):
             attempt.interrupt(Interruption.STOPPING)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_LAST_WORDS_SECONDS)
         for task in self._tasks:
             task.cancel()
+
+    async def _until_idle(self) -> None:
+        """Wait for what is at work, but not for what waits; or until there is a hurry."""
+        hurrying = asyncio.create_task(self._hurrying.wait())
+        try:
+            while not hurrying.done():
+                busy = {task for task in self._tasks if self._is_busy(task)}
+                if not busy:
+                    return
+                await asyncio.wait({*busy, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hurrying.cancel()
 
     def _is_busy(self, task: asyncio.Task[None]) -> bool:
         attempt = self._attempts.get(task.get_name())

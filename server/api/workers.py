@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ledger.commands import LoseWorker
-from ledger.errors import NotFound
-from ledger.orders import Caller
+from ledger.errors import LedgerError, NotFound
+from ledger.orders import Caller, Receipt
 from projections import agents
 from server.api.recording import told
 from server.assignment import Assignment
@@ -41,6 +41,13 @@ async def claim(call: Call) -> Answer:
     return one([await _assignment(call, each.assignment, each.token) for each in given])
 
 
+class UnknownAgent(NotFound):
+    """A worker names an agent that nobody registered."""
+
+    def __init__(self, name: str) -> None:
+        LedgerError.__init__(self, f"there is no agent named {name!r}; register it", name=name)
+
+
 async def leave(call: Call) -> Answer:
     """Let the claims that wait under a worker's name be answered at once, with nothing."""
     body, caller = call.body, await _caller(call)
@@ -59,7 +66,7 @@ def _ids(connection: Connection, workspace: str, body: w.ClaimBody | w.LeaveBody
     for name in body.agents:
         found = agents.find_agent(connection, workspace, name)
         if found is None:
-            raise NotFound("agent named", name)
+            raise UnknownAgent(name)
         ids.append(found["id"])
     return ids
 
@@ -90,8 +97,12 @@ async def go_on(call: Call) -> Answer:
 
 async def release(call: Call) -> Answer:
     """Give the execution back to be taken up by another worker; no attempt is used up."""
-    id_ = call.path("execution_id")
-    await _dispatch(call).hear_from(call.workspace, id_, call.lease)
+    id_, dispatch = call.path("execution_id"), _dispatch(call)
+    await dispatch.hear_from(call.workspace, id_, call.lease)
+    parked = await dispatch.let_go_while_parked(id_)
+    if parked is not None:
+        receipt = Receipt(id_, parked.version)
+        return one(told(call, receipt), version=receipt.version)
     command = LoseWorker(id_, most_attempts=0, lease=call.lease, in_good_order=True)
     receipt = await call.services.record(command, await call.caller())
     return one(told(call, receipt), version=receipt.version)

@@ -31,7 +31,7 @@ async def list_(
     status: Annotated[
         str,
         typer.Option(
-            help="pending, approved, rejected, superseded or expired; `all` for every one."
+            help="pending, approved, rejected, superseded, expired, cancelled; `all` for every one."
         ),
     ] = "pending",
     limit: Annotated[int, typer.Option(min=1, max=100, help="Rows.")] = 20,

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from server.cli.connection import Reply
-from server.cli.failures import CommandFailed
+from server.cli.failures import UNREACHABLE, CommandFailed
 from server.cli.frames import Frame, frames_of, readable, short
 from server.cli.help import LOOK
 from server.cli.lookup import agent_id, json_object, pairs
@@ -21,6 +21,7 @@ from server.cli.output import (
     seconds,
     short_time,
     table,
+    warn,
 )
 from server.cli.session import Session, asks
 
@@ -172,7 +173,9 @@ async def execute(
     ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the end.")] = False,
 ) -> None:
-    """Ask for a run of an agent, and wait for its end or its pause.
+    """Ask for a run of an agent, and wait for its end or its pause, at most 25 seconds.
+
+    Exits with 1 when it failed, or was cancelled or rejected.
 
     Example:
       execution-ledger executions execute refund --input @request.json
@@ -185,6 +188,12 @@ async def execute(
     id_ = await agent_id(session.api, agent)
     reply = await session.api.post(f"/agents/{id_}/execute", body)
     session.show(reply, table("", ("field", "value"), _fields(reply.data)))
+    status = reply.data["status"]
+    if status in {"failed", "cancelled", "rejected"}:
+        message = f"execution {reply.data['id']} {status}"
+        raise CommandFailed(message)
+    if status == "pending" and not no_wait:
+        warn(f"nobody took it up yet; is there a worker for {agent}? `executions watch` follows it")
 
 
 @app.command()
@@ -196,9 +205,13 @@ async def watch(
 ) -> None:
     """Watch an execution: what it did so far, then live, to its end.
 
-    Exits with 1 when it failed, or was cancelled or rejected.
+    Exits with 1 when it failed, or was cancelled or rejected, and with 3 when the server stopped
+    before it ended.
     """
     last = await _print(session, f"/executions/{execution_id}/stream", {"replay": True}, raw=raw)
+    if last is None and not raw:
+        message = f"the stream ended before execution {execution_id} did; watch it again"
+        raise CommandFailed(message, UNREACHABLE)
     if last is not None and last.name == "error":
         message = f"execution {execution_id} {last.data['status']}"
         raise CommandFailed(message)

@@ -65,6 +65,11 @@ def say(*renderables: Any) -> None:
     out.file.flush()
 
 
+def warn(text: str) -> None:
+    """Say something beside what was asked for, on stderr."""
+    sys.stderr.write(f"execution-ledger: {clean(text)}\n")
+
+
 def print_bytes(text: bytes) -> None:
     """Print exactly these bytes, at once."""
     sys.stdout.buffer.write(text)

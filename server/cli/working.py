@@ -84,10 +84,21 @@ async def _work(ledger: AsyncLedger, agents: AgentSet, slots: int, name: str, gr
         one = Worker(ledger, agents, slots=slots, name=name or None, on_change=shown.change)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, one.stop)
+            loop.add_signal_handler(number, _stop, one, grace)
         async with ledger:
             await one.run(grace)
-    logging.getLogger("ledger_client").info("worker stopped after %d executions", shown.done)
+    logging.getLogger("ledger_client").info("worker stopped; executions done: %d", shown.done)
+
+
+def _stop(worker: Worker, grace: float) -> None:
+    """Stop in good order; asked again, at once."""
+    working = worker.figures.working
+    if worker.is_stopping:
+        worker.hurry()
+    elif working:
+        say = logging.getLogger("ledger_client").info
+        say("stopping: %d at work may finish within %g s; once more gives back now", working, grace)
+    worker.stop()
 
 
 class _Shown:

@@ -181,12 +181,12 @@ def test_a_replay_for_tools_is_a_line_for_each_frame(cli: Cli, completed: Json) 
 
 
 def test_watching_a_run_that_failed_exits_with_1(cli: Cli) -> None:
-    failed = cli.execute("refund", order_id="10010", reason="unwanted")
+    given = json.dumps({"order_id": "10010", "reason": "unwanted"})
 
-    said = cli("executions", "watch", failed["id"], fails=1)
+    asked = cli("executions", "execute", "refund", "--input", given, fails=1)
 
-    assert failed["status"] == "failed"
-    assert f"execution {failed['id']} failed" in said
+    id_ = asked.removeprefix("execution-ledger: execution ").split(" ")[0]
+    assert f"execution {id_} failed" in cli("executions", "watch", id_, fails=1)
 
 
 def test_a_parked_run_is_cancelled(cli: Cli, parked: Json) -> None:

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,9 +82,35 @@ def test_agents_are_loaded_by_module_and_name() -> None:
         ("server.demo", "MODULE:NAME"),
         ("no_such_module:agents", "cannot import"),
         ("server.demo:PRICES", "not an AgentSet"),
-        ("server.demo:missing", "not an AgentSet"),
+        ("server.demo:missing", "there is no 'missing'"),
+        ("my_agents.py:agents", "without .py: my_agents"),
     ],
 )
 def test_what_is_no_agent_set_is_refused(place: str, said: str) -> None:
     with pytest.raises(InvalidAgent, match=said):
         load_agents(place)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("def x(:\n", "SyntaxError"), ("1 / 0\n", "ZeroDivisionError: division by zero")],
+)
+def test_a_module_that_breaks_when_imported_is_named_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    (tmp_path / "broken_agents.py").write_text(text, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(InvalidAgent, match=said) as refusal:
+        load_agents("broken_agents:agents")
+
+    assert "broken_agents.py" in str(refusal.value)
+
+
+def test_a_set_without_agents_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "from ledger_client.work import AgentSet\nagents = AgentSet()\n"
+    (tmp_path / "no_agents.py").write_text(text, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(InvalidAgent, match="holds no agent"):
+        load_agents("no_agents:agents")

@@ -359,3 +359,37 @@ async def test_a_worker_waits_for_a_server_that_is_away(tmp_path: Path) -> None:
     assert ended.status == "completed"
     assert troubles[0] is not None
     assert troubles[-1] is None
+
+
+async def test_a_worker_that_never_reached_its_server_can_be_stopped() -> None:
+    async with AsyncLedger("http://127.0.0.1:9", spill=False, max_retries=0) as ledger:
+        worker = Worker(ledger, one_agent(say_everything))
+        running = asyncio.create_task(worker.run())
+        await asyncio.sleep(0.1)
+
+        worker.stop()
+
+        async with asyncio.timeout(SECONDS):
+            await running
+
+
+async def test_a_parked_run_whose_worker_stopped_goes_to_another_after_the_answer(
+    settings: Settings,
+) -> None:
+    with live_server(settings) as caller:
+        async with AsyncLedger(f"http://127.0.0.1:{caller.port}", spill=False) as ledger:
+            first, second = (Worker(ledger, one_agent(pay)) for _ in range(2))
+            running = asyncio.create_task(first.run(grace_seconds=0.1))
+            bench = Bench(ledger, first)
+            id_ = await bench.ask()
+            await bench.until(id_, "awaiting_approval")
+            first.stop()
+            await running
+
+            running = asyncio.create_task(second.run())
+            await ledger.executions.approve(id_, reason="fine")
+            ended = await bench.end(id_)
+            second.stop()
+            await running
+
+    assert ended.output == {"by": "loopback", "reason": "fine", "attempt": 2}
