@@ -114,12 +114,18 @@ def call_deltas(
     ]
 
 
-def streamed(*chunks: Json, finish: str = "stop", usage: Json | None = None, **how: Any) -> Answer:
+def streamed(
+    *chunks: Json,
+    finish: str = "stop",
+    usage: Json | None = None,
+    escaped: bool = False,
+    **how: Any,
+) -> Answer:
     """An answer in which these chunks come, then why it ended, then what it cost."""
     told = [delta(role="assistant", content=""), *chunks, delta(finish)]
     if usage is not None:
         told.append({**_CHUNK, "choices": [], "usage": usage})
-    events = [f"data: {json.dumps(each, ensure_ascii=False)}\n\n" for each in told]
+    events = [f"data: {json.dumps(each, ensure_ascii=escaped)}\n\n" for each in told]
     return Answer((": keep-alive\n\n" + "".join(events) + "data: [DONE]\n\n").encode(), **how)
 
 

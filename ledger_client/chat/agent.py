@@ -11,7 +11,7 @@ from pydantic_ai.settings import ModelSettings
 from ledger_client.chat.conversation import ChatAnswer, ChatInput, asked_by
 from ledger_client.chat.endpoint import Endpoint, read_endpoint
 from ledger_client.chat.talk import Talk
-from ledger_client.chat.tools import ask_humans, toolset_of
+from ledger_client.chat.tools import Policy, asking_humans, policies_in, toolset_of
 from ledger_client.jsontext import encode
 from ledger_client.work.agents import AgentDefinition, AgentSet
 from ledger_client.work.run import Run
@@ -32,7 +32,7 @@ def chat_agent(
     api_key: str | None = None,
     instructions: str = "",
     tools: Sequence[Callable[..., Any]] = (),
-    needs_approval: Sequence[str] = (),
+    needs_approval: Sequence[str] | Mapping[str, Policy] = (),
     settings: Mapping[str, Any] | None = None,
     config: Json | None = None,
     timeout: float = 120,
@@ -56,7 +56,9 @@ def chat_agent(
         instructions: what the model is told before everything else.
         tools: functions, async or not; annotations and docstrings tell the model how to call them.
             One whose first parameter is a pydantic-ai `RunContext` finds the run in its `deps`.
-        needs_approval: names of tools whose calls a human must approve, and may edit.
+        needs_approval: names of tools whose calls a human must approve, and may edit; or by name
+            who may: `{"pay": {"required_role": "admin", "not_requester": True}}`, and
+            `expires_in_s`.
         settings: pydantic-ai's `ModelSettings`, such as `temperature` and `max_tokens`.
         config: more to keep with the version.
         timeout: seconds to wait for each part of an answer.
@@ -74,12 +76,13 @@ def chat_agent(
         timeout=timeout,
         max_retries=max_retries,
     )
-    facts = {
+    policies = policies_in(needs_approval)
+    facts: Json = {
         "model": endpoint.model,
         "provider": endpoint.provider,
         "instructions": instructions,
         "tools": [each.__name__ for each in tools],
-        "needs_approval": list(needs_approval),
+        "needs_approval": policies,
         "settings": _recorded(settings or {}),
         **(config or {}),
     }
@@ -87,8 +90,8 @@ def chat_agent(
         None,
         deps_type=Run,
         instructions=instructions or None,
-        toolsets=[toolset_of(tools, needs_approval)],
-        capabilities=[HandleDeferredToolCalls(ask_humans)],
+        toolsets=[toolset_of(tools, policies)],
+        capabilities=[HandleDeferredToolCalls(asking_humans(policies))],
         model_settings=cast("ModelSettings", dict(settings or {})),
         retries=_CORRECTIONS,
     )

@@ -1,6 +1,7 @@
 """Where a model is, and how it is spoken to: its address, its key, its failures."""
 
 import os
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from ledger_client.work.agents import InvalidAgent
 OPENAI_URL: Final = "https://api.openai.com/v1"
 
 _NO_KEY: Final = "none"
+_HEADER: Final = re.compile(r"[!-~]*")
 _CONNECT_SECONDS: Final = 10.0
 _MOST_SAID: Final = 2_000
 
@@ -108,7 +110,7 @@ def read_endpoint(
     """What was given; else `LEDGER_LLM_BASE_URL`, `LEDGER_LLM_MODEL`, `LEDGER_LLM_API_KEY`.
 
     Raises:
-        InvalidAgent: no model was named, or the address is none.
+        InvalidAgent: no model was named, or what was said is no address or no key.
     """
     said = os.environ if environment is None else environment
     url = base_url or said.get("LEDGER_LLM_BASE_URL") or OPENAI_URL
@@ -120,7 +122,10 @@ def read_endpoint(
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
         message = "base_url is no address of an endpoint, such as https://host/v1"
         raise InvalidAgent(message)
-    key = said.get("LEDGER_LLM_API_KEY", "") if api_key is None else api_key
+    key = (said.get("LEDGER_LLM_API_KEY", "") if api_key is None else api_key).strip()
+    if not _HEADER.fullmatch(key):  # or else its refusal would quote it
+        message = "api_key has a character that a header cannot hold"
+        raise InvalidAgent(message)
     return Endpoint(
         base_url=url, model=named, api_key=key, timeout=timeout, max_retries=max_retries
     )

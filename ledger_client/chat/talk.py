@@ -70,9 +70,11 @@ class Talk:
         """Record what the model says, and what that cost, also when it breaks off."""
         async with node.stream(going.ctx) as stream:
             try:
-                async for event in stream:
-                    for kind, text in _words(event):
-                        await self._speech.add(kind, text)
+                # What it raises is what another failure below would be recorded with.
+                with self._endpoint.failures():
+                    async for event in stream:
+                        for kind, text in _words(event):
+                            await self._speech.add(kind, text)
             finally:
                 await self._speech.flush()
                 await self._spent(stream.response)

@@ -1,6 +1,6 @@
 """A chat model's tools: every call is recorded, and the dear ones ask a human first."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,8 +31,29 @@ from ledger_client.work.run import Run
 
 Json = dict[str, Any]
 Function = Callable[..., Any]
+Policy = Mapping[str, Any]
+Handler = Callable[[RunContext[Run], DeferredToolRequests], Awaitable[DeferredToolResults | None]]
 
+_POLICY: Final = frozenset({"required_role", "not_requester", "expires_in_s"})
+_POLICY_WORDS: Final = ", ".join(sorted(_POLICY))
+_MOST_NAME: Final = 200
 _UNCALLED: Final = frozenset({"unknown_tool", "unavailable_tool", "validation_error"})
+
+
+def policies_in(needs_approval: Collection[str] | Mapping[str, Policy]) -> dict[str, Policy]:
+    """Who may decide on the calls of which tool.
+
+    Raises:
+        InvalidAgent: a policy says what means nothing.
+    """
+    if not isinstance(needs_approval, Mapping):
+        return {name: {} for name in needs_approval}
+    for name, policy in needs_approval.items():
+        unknown = sorted(set(policy) - _POLICY)
+        if unknown:
+            message = f"needs_approval of {name} says {unknown[0]}; it may say {_POLICY_WORDS}"
+            raise InvalidAgent(message)
+    return {name: dict(policy) for name, policy in needs_approval.items()}
 
 
 def toolset_of(functions: Sequence[Function], needs_approval: Collection[str]) -> "RecordedTools":
@@ -81,14 +102,21 @@ async def record_refused(run: Run, call: ToolCallPart, answer: ToolReturnPart) -
     if answer.retry is None or answer.retry.cause not in _UNCALLED:
         return
     with suppress(ToolFailed):
-        async with run.tool(call.tool_name, call.args):
+        async with run.tool(_printable(call.tool_name), jsonable(call.args)):
             raise ToolFailed(answer.model_response_str())
 
 
-async def ask_humans(ctx: RunContext[Run], asked: DeferredToolRequests) -> DeferredToolResults:
-    """Have a human decide on each call that needs it, one after the other."""
-    answers = {call.tool_call_id: await _ask(ctx.deps, call) for call in asked.approvals}
-    return asked.build_results(approvals=answers)
+def asking_humans(policies: Mapping[str, Policy]) -> Handler:
+    """Has a human decide on each call that needs it, one after the other."""
+
+    async def ask(ctx: RunContext[Run], asked: DeferredToolRequests) -> DeferredToolResults:
+        answers = {
+            call.tool_call_id: await _ask(ctx.deps, call, policies.get(call.tool_name, {}))
+            for call in asked.approvals
+        }
+        return asked.build_results(approvals=answers)
+
+    return ask
 
 
 def as_json(value: Any) -> Any:
@@ -96,10 +124,10 @@ def as_json(value: Any) -> Any:
     return jsonable(to_jsonable_python(value, serialize_unknown=True))
 
 
-async def _ask(run: Run, call: ToolCallPart) -> ToolApproved | ToolDenied:
+async def _ask(run: Run, call: ToolCallPart, policy: Policy) -> ToolApproved | ToolDenied:
     name = call.tool_name
     payload = {"tool": name, "arguments": call.args_as_dict()}
-    decision = await run.approval(f"tool:{name}", payload, on_reject="resume")
+    decision = await run.approval(f"tool:{name}", payload, on_reject="resume", **policy)
     if not decision.approved:
         return ToolDenied(f"The call was denied. The reason given: {decision.reason or 'none'}")
     arguments = decision.payload.get("arguments")
@@ -107,3 +135,8 @@ async def _ask(run: Run, call: ToolCallPart) -> ToolApproved | ToolDenied:
         message = f"what was approved is no call of {name}"
         raise ChatFailed(message)
     return ToolApproved(override_args=arguments)
+
+
+def _printable(name: str) -> str:
+    """A name that a model made up, as it can be recorded."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)[:_MOST_NAME]

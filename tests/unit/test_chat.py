@@ -1,8 +1,6 @@
 """Chat agents without an endpoint: where they find it, and how they count."""
 
 import asyncio
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -48,6 +46,10 @@ def test_without_an_address_it_is_openais() -> None:
     assert found.api_key == ""
 
 
+def test_a_key_from_a_file_loses_its_last_line_end() -> None:
+    assert endpoint({**ENVIRONMENT, "LEDGER_LLM_API_KEY": "k-1\n"}).api_key == "k-1"
+
+
 def test_the_key_is_not_shown() -> None:
     assert "k-1" not in repr(endpoint(ENVIRONMENT))
 
@@ -59,6 +61,8 @@ def test_the_key_is_not_shown() -> None:
         ({"model": "m", "base_url": "llm.example.com/v1"}, "no address"),
         ({"model": "m", "base_url": "ftp://llm.example.com"}, "no address"),
         ({"model": "m", "base_url": "https://me:secret@llm.example.com"}, "no address"),
+        ({"model": "m", "api_key": "secret\nkey"}, "a header cannot hold"),
+        ({"model": "m", "api_key": "secret-clé"}, "a header cannot hold"),
     ],
 )
 def test_an_endpoint_that_cannot_be_one_is_refused(given: Json, said: str) -> None:
@@ -79,6 +83,7 @@ def look_up(order: str) -> str:
         {"needs_approval": ["pay"]},
         {"tools": [look_up], "needs_approval": ["look_ip"]},
         {"tools": [look_up, look_up]},
+        {"tools": [look_up], "needs_approval": {"look_up": {"on_reject": "end"}}},
     ],
 )
 def test_tools_that_cannot_be_some_are_refused(given: Json) -> None:
@@ -172,24 +177,3 @@ async def test_words_that_could_not_be_recorded_are_known_to_who_speaks_on() -> 
 
     with pytest.raises(ConnectionError, match="hello"):
         await speech.flush()
-
-
-WITHOUT = """
-import sys
-sys.modules["pydantic_ai"] = None
-import ledger_client.work
-try:
-    import ledger_client.chat
-except ImportError as error:
-    sys.exit(str(error))
-"""
-
-
-def test_without_the_extra_it_says_what_to_install() -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False
-    )
-
-    assert ended.returncode == 1
-    assert "pip install 'execution-ledger[llm]'" in ended.stderr
-    assert "Traceback" not in ended.stderr

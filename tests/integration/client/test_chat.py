@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -102,10 +104,14 @@ async def talking(at: Settings, *answers: Answer, **more: Any) -> AsyncIterator[
                 await running
 
 
+def settings_in(folder: Path, **more: Any) -> Settings:
+    quick: Json = {"durability": "normal", "wait_seconds": 0, "heartbeat_seconds": 0.2, **more}
+    return read_settings({}, database=f"sqlite:///{folder / 'ledger.db'}", **quick)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    quick: Json = {"durability": "normal", "wait_seconds": 0, "heartbeat_seconds": 0.2}
-    return read_settings({}, database=f"sqlite:///{tmp_path / 'ledger.db'}", **quick)
+    return settings_in(tmp_path)
 
 
 def texts(history: list[Any], type_: str) -> str:
@@ -172,7 +178,17 @@ async def test_many_small_words_become_few_frames(settings: Settings) -> None:
         ended, history = await desk.run()
 
     assert texts(history, "content_streamed") == (ended.output or {})["answer"]
-    assert len(facts(history, "content_streamed")) < 50
+    assert len(facts(history, "content_streamed")) < 250
+
+
+async def test_a_character_that_came_in_halves_is_whole(settings: Settings) -> None:
+    halves = [delta(content="a\ud83d"), delta(content="\ude42"), delta(content="b\ud83d")]
+
+    async with talking(settings, streamed(*halves, escaped=True)) as desk:
+        ended, history = await desk.run()
+
+    assert ended.output == {"answer": "a🙂b\ufffd"}
+    assert texts(history, "content_streamed") == "a🙂b\ufffd"
 
 
 async def test_a_conversation_is_sent_as_it_was_given(settings: Settings) -> None:
@@ -294,7 +310,12 @@ async def test_what_goes_wrong_in_a_tool_is_recorded_and_told_to_the_model(
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("temperature", '{"city": '), ("temperature", '{"days": "x"}'), ("no_such_tool", "{}")],
+    [
+        ("temperature", '{"city": '),
+        ("temperature", '{"days": "x"}'),
+        ("no_such_tool", "{}"),
+        ("no\nsuch\ttool" * 50, "{}"),
+    ],
 )
 async def test_a_call_that_cannot_be_made_is_recorded_with_the_reason(
     settings: Settings, name: str, arguments: str
@@ -305,7 +326,7 @@ async def test_a_call_that_cannot_be_made_is_recorded_with_the_reason(
         ended, history = await desk.run()
 
     (start,), (end,) = facts(history, "tool_started"), facts(history, "tool_ended")
-    assert start["name"] == name
+    assert start["name"][:2] == name[:2]
     assert end["error"]
     assert ended.status == "completed"
 
@@ -395,6 +416,20 @@ async def test_an_edit_that_cannot_be_called_is_told_to_the_model(settings: Sett
     assert "amount" in facts(history, "tool_ended")[0]["error"]
 
 
+async def test_who_may_decide_is_said_for_each_tool(settings: Settings) -> None:
+    policy = {"required_role": "admin", "expires_in_s": 0.2}
+    more: Json = {"tools": [Till().pay], "needs_approval": {"pay": policy}}
+
+    async with talking(settings, PAY, streamed(*GREETING), **more) as desk:
+        ended, history = await desk.run()
+
+    (asked,) = facts(history, "approval_requested")
+    assert asked["required_role"] == "admin"
+    assert asked["expires_at"]
+    assert ended.status == "completed"
+    assert "denied" in desk.chat.requests[1]["messages"][-1]["content"]
+
+
 async def test_each_call_is_decided_on_by_itself(settings: Settings) -> None:
     till = Till()
     both = streamed(
@@ -446,6 +481,32 @@ async def test_after_a_no_the_model_is_told_why_and_goes_on(settings: Settings) 
     assert facts(history, "tool_started") == []
 
 
+async def test_a_yes_stands_when_another_worker_begins_again(tmp_path: Path) -> None:
+    till, agents = Till(), AgentSet()
+    short = settings_in(tmp_path, lease_seconds=0.5)
+    with fake_chat(PAY, PAY, streamed(*GREETING)) as chat, live_server(short) as caller:
+        known: Json = {"base_url": chat.url, "model": "fake-1"}
+        chat_agent(agents, name="chat", tools=[till.pay], needs_approval=["pay"], **known)
+        async with AsyncLedger(f"http://127.0.0.1:{caller.port}", spill=False) as ledger:
+            desk = Desk(ledger, chat)
+            first, second = (Worker(ledger, agents) for _ in range(2))
+            lost = asyncio.create_task(first.run(grace_seconds=0))
+            id_ = await desk.ask()
+            await desk.until(id_, "approval_requested")
+            first.stop()
+            await lost
+            await ledger.executions.approve(id_)
+
+            running = asyncio.create_task(second.run(grace_seconds=0))
+            ended, history = await desk.end(id_), await desk.history(id_)
+            second.stop()
+            await running
+
+    assert (ended.status, till.paid) == ("completed", [("Ada", "12.00")])
+    assert len(facts(history, "approval_requested")) == 1
+    assert len(chat.requests) == 3
+
+
 # What goes wrong.
 
 
@@ -474,7 +535,8 @@ BROKEN = streamed(*GREETING, usage=USAGE).body
 async def test_an_endpoint_that_fails_fails_the_run_and_says_why(
     settings: Settings, answer: Answer, said: str
 ) -> None:
-    async with talking(settings, answer, timeout=0.5) as desk:
+    patience = 0.5 if answer.end == "hang" else SECONDS
+    async with talking(settings, answer, timeout=patience) as desk:
         ended, history = await desk.run()
 
     assert ended.status == "failed"
@@ -556,7 +618,7 @@ async def test_the_version_says_what_ran(settings: Settings) -> None:
         "provider": "127.0.0.1",
         "instructions": "Be brief.",
         "tools": ["temperature"],
-        "needs_approval": ["temperature"],
+        "needs_approval": {"temperature": {}},
         "settings": {"temperature": 0.5},
         "max_attempts": 2,
     }
@@ -577,3 +639,24 @@ def test_a_chat_agent_works_in_the_server_too(settings: Settings) -> None:
     assert (ended["status"], ended["output"]) == ("completed", {"answer": "Grüß Gott, 世界 👋🏽!"})
     assert ended["token_usage"]["cached_tokens"] == 200
     assert chat.keys == ["Bearer none"] * 2
+
+
+WITHOUT = """
+import sys
+sys.modules["pydantic_ai"] = None
+import ledger_client.work
+try:
+    import ledger_client.chat
+except ImportError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 1
+    assert "pip install 'execution-ledger[llm]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
