@@ -1,6 +1,7 @@
 """A chat model as an agent: a real server, a real worker, and an endpoint on a socket."""
 
 import asyncio
+import logging
 import math
 import subprocess
 import sys
@@ -582,6 +583,7 @@ def bytes_in(folder: Path) -> bytes:
 async def test_the_key_is_sent_to_the_endpoint_and_stored_nowhere(
     settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     echo = refused(401, f"Incorrect API key provided: {KEY}")
 
     async with talking(settings, LOOK_UP, streamed(*GREETING), echo, tools=[temperature]) as desk:
@@ -596,6 +598,7 @@ async def test_the_key_is_sent_to_the_endpoint_and_stored_nowhere(
     stored = await asyncio.to_thread(bytes_in, tmp_path)
     assert b"fake-1" in stored
     assert KEY.encode() not in stored
+    assert "chat/completions" in caplog.text
     assert KEY not in caplog.text
 
 
