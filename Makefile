@@ -68,7 +68,7 @@ wheel: $(DEV_STAMP) ## build the wheel and try it in a clean environment
 
 lock: $(PY) ## write locks/ from pyproject.toml; ARGS=--upgrade takes newer versions
 	@$(PIP) install --quiet $(UV)
-	$(LOCK) pyproject.toml --group dev --output-file locks/dev.txt
+	$(LOCK) pyproject.toml --extra llm --group dev --output-file locks/dev.txt
 	$(LOCK) pyproject.toml --constraint locks/dev.txt --output-file locks/run.txt
 	$(LOCK) --group build --constraint locks/dev.txt --output-file locks/build.txt
 	$(LOCK) --no-deps locks/promptrails-old.in --output-file locks/promptrails-old.txt

@@ -14,8 +14,10 @@ from ledger.usage import Price
 
 _PREFIX = "LEDGER_"
 _SQLITE = "sqlite:///"
-_OF_CLIENTS = frozenset({"server", "api_key", "url", "spill_dir"})
-"""Variables that clients read, which say nothing to a server."""
+_OF_CLIENTS = frozenset(
+    {"server", "api_key", "url", "spill_dir", "llm_base_url", "llm_model", "llm_api_key"}
+)
+"""Variables that clients and agents read, which say nothing to a server."""
 
 _NO_AMOUNTS = frozenset({"source", "effective"})
 """What a price says beside its amounts."""

@@ -88,6 +88,7 @@ def test_an_unknown_variable_is_refused_by_its_name(name: str) -> None:
 def test_variables_of_others_and_of_the_client_commands_are_left_alone() -> None:
     environment = {"PORT": "1", "LEDGER_SERVER": "http://x", "LEDGER_API_KEY": "k"}
     environment["LEDGER_SPILL_DIR"] = "spill"
+    environment |= {f"LEDGER_LLM_{name}": "x" for name in ("BASE_URL", "MODEL", "API_KEY")}
 
     assert read_settings(environment) == Settings()
 
