@@ -53,7 +53,7 @@ class Assignment(NamedTuple):
         approvals: every decision so far after which the run went on, in order.
         denied_last: whether nothing moved it since a no after which it goes on.
         version: of its latest fact.
-        lease: the digest under which it was taken up last, if under any.
+        lease: the digest under which it is worked on, if under any; none once its worker was lost.
         deadline_at: when that work must be done, RFC 3339.
         retry_backoff_s: seconds to wait after the first loss of a worker.
     """
@@ -138,7 +138,7 @@ def assignment_of(facts: Sequence[Recorded]) -> Assignment:
         denied_last=last_move.topic == e.Denied.TOPIC,
         agent_name=created["agent_name"],
         version=facts[-1].version,
-        lease=last_start.get("lease"),
+        lease=_last(facts, e.Started.TOPIC, e.WorkerLost.TOPIC).get("lease"),
         deadline_at=_deadline(facts),
         retry_backoff_s=created.get("terms", {}).get("retry_backoff_s", 0),
     )
@@ -184,14 +184,12 @@ def _metadata(facts: Iterable[Recorded]) -> Json:
 
 def _deadline(facts: Sequence[Recorded]) -> str | None:
     """When the work under way must be done; each time it begins, or goes on, says it anew."""
-    begun = (e.Started.TOPIC, e.Denied.TOPIC)
-    last = next((fact.facts for fact in reversed(facts) if fact.topic in begun), {})
-    deadline: str | None = last.get("deadline_at")
+    deadline: str | None = _last(facts, e.Started.TOPIC, e.Denied.TOPIC).get("deadline_at")
     return deadline
 
 
-def _last(facts: Sequence[Recorded], topic: str) -> Json:
-    return next((fact.facts for fact in reversed(facts) if fact.topic == topic), {})
+def _last(facts: Sequence[Recorded], *topics: str) -> Json:
+    return next((fact.facts for fact in reversed(facts) if fact.topic in topics), {})
 
 
 _STATUS_TOPICS = frozenset(

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from ledger.clock import utc_now
+from ledger.clock import Clock, utc_now
 from ledger.commands import ExpireApproval
 from ledger.errors import LedgerError
 from ledger.event import Actor
@@ -20,18 +20,17 @@ _SYSTEM: Final = Actor(type="system", id="expiry", auth="in_process")
 log = structlog.get_logger()
 
 
-async def expire_approvals(services: Services) -> None:
+async def expire_approvals(services: Services, clock: Clock = utc_now) -> None:
     """Look every second, for ever. A decision that comes first wins: the ledger refuses ours."""
     while True:
         await asyncio.sleep(_EVERY_SECONDS)
         try:
-            await _expire_due(services)
+            await _expire_due(services, micros(clock()))
         except Exception:  # a fault now must not stop the expiry of what is due later
             log.exception("expiring approvals failed")
 
 
-async def _expire_due(services: Services) -> None:
-    now = micros(utc_now())
+async def _expire_due(services: Services, now: int) -> None:
     due = await services.query(lambda connection: due_approvals(connection, now))
     for approval in due:
         caller = Caller(approval.workspace, _SYSTEM)

@@ -7,12 +7,14 @@ that the ledger does not check again.
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
+from time import monotonic
 from typing import Any, Final
 
 import structlog
 from aiohttp import web
 
 from ledger import events as e
+from ledger.clock import Clock, utc_now
 from ledger.mapper import Recorded
 from ledger.status import Status
 from projections.unfinished import Unfinished, unfinished
@@ -33,11 +35,16 @@ log = structlog.get_logger()
 class Standing:
     """What is known of them. On the event loop only."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(
+        self,
+        services: Services,
+        clock: Callable[[], float] = monotonic,
+        wall: Clock = utc_now,
+    ) -> None:
         self._services = services
         self.queue = WorkQueue()
-        self.leases = Leases(services.settings.lease_seconds)
-        self.overdue = Overdue(services.settings.cancel_grace_seconds)
+        self.leases = Leases(services.settings.lease_seconds, clock, wall)
+        self.overdue = Overdue(services.settings.cancel_grace_seconds, clock, wall)
         self._supervisor = Supervisor(services, self.leases, self.overdue, self.requeue)
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing = False

@@ -167,6 +167,7 @@ class Worker:
                 task = asyncio.create_task(work, name=given["execution_id"])
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+            await asyncio.sleep(0)  # they take their slots before it is asked for more
 
     async def _claim(self) -> list[Json]:
         most = max(1, self._number - self.figures.working)

@@ -30,6 +30,38 @@ def _is_ours(name: str) -> bool:
     return name.startswith(("LEDGER_", "COVERAGE_")) or name == "PYTHONDONTWRITEBYTECODE"
 
 
+def _environment(**more: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not _is_ours(name)} | more
+
+
+class WorkerProcess:
+    """`execution-ledger worker` for the agents of a module in a folder. It never waits to be there:
+    what is asked for meanwhile waits for it."""
+
+    def __init__(self, folder: Path, server: str, agents: str, name: str, *arguments: str) -> None:
+        self.name = name
+        self._log = folder / f"{name}.log"
+        command = [str(SCRIPT), "worker", agents, "--server", server, "--name", name, *arguments]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=_environment(WORKER=name), cwd=folder
+            )
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """kill -9: no chance to finish anything. Also one that has ended already."""
+        self._process.kill()
+        self._process.wait(_PATIENCE_SECONDS)
+
+    def stop(self) -> int:
+        """SIGTERM; its exit status."""
+        self._process.terminate()
+        return self._process.wait(_PATIENCE_SECONDS)
+
+
 class ServerProcess:
     """`execution-ledger serve` on one database; it may be killed and started again."""
 
@@ -38,10 +70,9 @@ class ServerProcess:
         self.port = free_port()
         self.database = folder / "ledger.db"
         self._arguments: Sequence[str] = arguments
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not _is_ours(name)},
-            **{f"LEDGER_{name.upper()}": value for name, value in settings.items()},
-        }
+        self._environment = _environment(
+            **{f"LEDGER_{name.upper()}": value for name, value in settings.items()}
+        )
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "server.log"
 

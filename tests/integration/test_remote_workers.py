@@ -292,6 +292,19 @@ async def test_a_worker_that_falls_silent_loses_the_execution_to_another(hasty: 
     assert (await other.post("complete", {"output": {}})).status == 200
 
 
+@pytest.mark.parametrize(("step", "body"), [each for each in WRITES if each[0] != "cancel"])
+async def test_whoever_lost_the_lease_is_refused_while_the_run_waits_for_another(
+    api: Api, step: str, body: Json
+) -> None:
+    work = await at_work(api)
+    await work.post("release")
+
+    reply = await work.post(step, body)
+
+    assert_problem(reply, 400, "lease_lost")
+    assert await work.types() == ["created", "started", "worker_lost"]
+
+
 async def test_a_worker_that_is_heard_of_keeps_the_execution(hasty: Api) -> None:
     work = await at_work(hasty)
 

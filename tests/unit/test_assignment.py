@@ -134,3 +134,12 @@ def test_every_fact_that_moves_an_execution_is_looked_at() -> None:
         return own.union(*(moves(child) for child in children))
 
     assert moves(e.Transition) | {e.Created.TOPIC} == assignment._STATUS_TOPICS  # noqa: SLF001 - the constant is what must be whole
+
+
+def test_a_lease_is_over_when_its_worker_is_lost() -> None:
+    started = {**STARTED, "lease": "digest"}
+    lost = {"status": "pending", "previous": "running", "worker": "embedded-1", "attempt": 1}
+    facts = log((e.Created, CREATED), (e.Started, started), (e.WorkerLost, lost))
+
+    assert assignment_of(facts[:2]).lease == "digest"
+    assert assignment_of(facts).lease is None

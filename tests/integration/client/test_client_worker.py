@@ -205,6 +205,24 @@ async def test_an_agent_waits_for_a_human_without_a_slot(settings: Settings) -> 
         assert (await bench.end(second)).status == "rejected"
 
 
+async def test_a_worker_takes_up_no_more_than_it_has_slots_for(settings: Settings) -> None:
+    may_end = asyncio.Event()
+
+    async def wait(run: Run, _: Json) -> Json:
+        await may_end.wait()
+        return {"attempt": run.attempt}
+
+    async with working(settings, one_agent(wait), slots=1) as bench:
+        first, second = await bench.ask(), await bench.ask()
+        await bench.until(first, "running")
+        await asyncio.sleep(0.2)
+        assert (await bench.ledger.executions.get(second)).status == "pending"
+
+        may_end.set()
+
+        assert (await bench.end(second)).status == "completed"
+
+
 async def test_an_agent_acts_on_what_a_human_made_of_its_request(settings: Settings) -> None:
     async def send(run: Run, _: Json) -> Json:
         decision = await run.approval("send", {"to": "ada"}, required_role="operator")
