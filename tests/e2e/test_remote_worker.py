@@ -150,6 +150,8 @@ def attempts(history: list[dict[str, Any]]) -> list[list[str]]:
             case "worker_lost":
                 assert data["worker"] == holder
                 holder = None
+            case _:
+                pass
     return made
 
 
