@@ -8,6 +8,7 @@ the next start.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
+from itertools import count
 from typing import NamedTuple
 
 
@@ -19,10 +20,11 @@ class Place(NamedTuple):
 
 
 class WorkQueue:
-    """First come, first served, for each agent."""
+    """First come, first served, among all the agents that a worker runs."""
 
     def __init__(self) -> None:
-        self._ids: dict[Place, OrderedDict[str, None]] = {}
+        self._turns = count()
+        self._ids: dict[Place, OrderedDict[str, int]] = {}
         self._places: dict[str, Place] = {}
         self._waiters: dict[asyncio.Future[None], frozenset[Place]] = {}
 
@@ -34,21 +36,17 @@ class WorkQueue:
         if id_ in self._places:
             return
         self._places[id_] = place
-        self._ids.setdefault(place, OrderedDict())[id_] = None
-        for waiter, places in self._waiters.items():
-            if place in places and not waiter.done():
-                waiter.set_result(None)
-                return
+        self._ids.setdefault(place, OrderedDict())[id_] = next(self._turns)
+        self._wake_for(place)
 
     def take(self, places: Collection[Place]) -> str | None:
-        """The execution of these agents that waits longest at its own; None when none waits."""
-        for place in places:
-            ids = self._ids.get(place)
-            if ids:
-                id_ = next(iter(ids))
-                self.drop(id_)
-                return id_
-        return None
+        """The execution of any of these agents that waits longest; None when none waits."""
+        heads = [next(iter(self._ids[place].items())) for place in places if place in self._ids]
+        if not heads:
+            return None
+        id_, _ = min(heads, key=_turn)
+        self.drop(id_)
+        return id_
 
     def drop(self, id_: str) -> None:
         """Let an execution wait no more."""
@@ -67,11 +65,27 @@ class WorkQueue:
                 await waiter
         except TimeoutError:
             pass
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():  # what came is for somebody else now
+                for place in places:
+                    if place in self._ids:
+                        self._wake_for(place)
+            raise
         finally:
-            del self._waiters[waiter]
+            self._waiters.pop(waiter, None)
+
+    def _wake_for(self, place: Place) -> None:
+        for waiter, places in self._waiters.items():
+            if place in places and not waiter.done():
+                waiter.set_result(None)
+                return
 
     def close(self) -> None:
         """Let nobody wait any more."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+def _turn(head: tuple[str, int]) -> int:
+    return head[1]
