@@ -331,7 +331,7 @@ async def test_what_a_worker_gives_back_is_given_to_the_next(api: Api) -> None:
 
     assert (await work.post("release")).status == 200
 
-    (other,) = await claimed(api, "Clerk")
+    (other,) = await claimed(api, "Clerk", wait_seconds=SECONDS)
     assert (other.id, await other.status()) == (work.id, "running")
     assert_problem(await work.post("complete"), 400, "lease_lost")
 
