@@ -20,6 +20,7 @@ from ledger_client.work.hold import Hold
 Json = dict[str, Any]
 
 _CLAIM_SECONDS = 20.0
+_GATHER_SECONDS = 0.005
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _LAST_WORDS_SECONDS = 5.0
 
@@ -123,10 +124,15 @@ class Worker:
                 )
 
     async def _claim_for_ever(self) -> None:
-        """Ask whenever a slot is free. No slot is held meanwhile: a run that waited may need it."""
+        """Ask whenever a slot is free. No slot is held meanwhile: a run that waited may need it.
+
+        A worker that was full waits a moment, so that one claim fills what becomes free together.
+        """
         while True:
-            async with self._slots:
-                pass
+            if self._slots.locked():
+                async with self._slots:
+                    pass
+                await asyncio.sleep(_GATHER_SECONDS)
             for given in await self._claim():
                 work = self._work(given)
                 task = asyncio.create_task(work, name=given["execution_id"])
