@@ -1,4 +1,4 @@
-"""Workers as processes of their own: they are killed, stopped and woken up, and so is the server."""
+"""Workers that are killed, stopped and woken up as real processes, and so is their server."""
 
 import random
 import signal
@@ -150,6 +150,8 @@ def attempts(history: list[dict[str, Any]]) -> list[list[str]]:
             case "worker_lost":
                 assert data["worker"] == holder
                 holder = None
+            case _:
+                pass
     return made
 
 
