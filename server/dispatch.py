@@ -2,13 +2,15 @@
 
 import asyncio
 import secrets
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Awaitable, Collection, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from ledger.commands import Claim, Start
-from ledger.errors import IllegalTransition, NotFound
+from ledger.commands import Claim, LoseWorker, Start
+from ledger.errors import IllegalTransition, LedgerError, NotFound
 from ledger.orders import Caller
 from ledger.status import Status
 from server.assignment import Assignment
@@ -59,9 +61,10 @@ class Dispatch:
         places = [Place(caller.workspace, agent_id) for agent_id in agent_ids]
         deadline = _now() + seconds
         while True:
-            given: list[Given] = []
-            while len(given) < most and (id_ := self._standing.queue.take(places)) is not None:
-                given += await self._give(caller, worker, id_)
+            ids = list(islice(iter(lambda: self._standing.queue.take(places), None), most))
+            given = await self._give_all(caller, worker, ids)
+            if ids and not given:
+                continue  # others were faster; more may wait
             left = deadline - _now()
             if given or left <= 0 or self._standing.closing:
                 return given
@@ -85,16 +88,46 @@ class Dispatch:
         places = [Place(caller.workspace, agent_id) for agent_id in agent_ids]
         self._standing.queue.leave(places, worker)
 
-    async def _give(self, caller: Caller, worker: str, id_: str) -> list[Given]:
+    async def _give_all(self, caller: Caller, worker: str, ids: Sequence[str]) -> list[Given]:
+        """Those that were had. One that failed waits again; it counts if there is nothing else."""
+        giving = asyncio.gather(
+            *(self._give(caller, worker, id_) for id_ in ids), return_exceptions=True
+        )
+        try:
+            results = await asyncio.shield(giving)
+        except asyncio.CancelledError:  # whoever asked is gone
+            self._standing.see_to(self._give_back_all(caller, giving))
+            raise
+        failures = [each for each in results if isinstance(each, BaseException)]
+        given = [each for each in results if isinstance(each, Given)]
+        if failures and not given:
+            raise failures[0]
+        return given
+
+    async def _give(self, caller: Caller, worker: str, id_: str) -> Given | None:
         token = secrets.token_urlsafe(24)
         try:
             await self._services.record(Claim(id_, worker, digest_of_token(token)), caller)
         except IllegalTransition:
-            return []  # another worker was faster, or it is over
-        except BaseException:  # whoever asked is gone, or the disk is: it must not wait for ever
+            return None  # another worker was faster, or it is over
+        except BaseException:  # the disk is gone: it must not wait for ever
             self._standing.requeue(id_)
             raise
-        return [Given(await self._standing.known(id_), token)]
+        return Given(await self._standing.known(id_), token)
+
+    def give_back(self, caller: Caller, given: Sequence[Given]) -> None:
+        """Let others have what a worker was given that is gone; it used up no attempt."""
+        for each in given:
+            self._standing.see_to(self._give_back(caller, each))
+
+    async def _give_back_all(self, caller: Caller, giving: Awaitable[Sequence[Any]]) -> None:
+        self.give_back(caller, [each for each in await giving if isinstance(each, Given)])
+
+    async def _give_back(self, caller: Caller, given: Given) -> None:
+        id_, lease = given.assignment.execution_id, given.assignment.lease
+        lost = LoseWorker(id_, most_attempts=0, lease=lease, in_good_order=True)
+        with suppress(LedgerError):  # else its lease runs out
+            await self._services.record(lost, caller)
 
     async def hear_from(self, workspace: str, execution_id: str, lease: str | None) -> None:
         """A worker is there: its lease has its whole time again.
@@ -106,7 +139,7 @@ class Dispatch:
         if (
             self._standing.leases.digest_of(execution_id) is None
         ):  # after a restart the log knows first
-            found = await self._standing.assignment(execution_id)
+            found = await self._standing.settled(execution_id)
             if found is None or found.workspace != workspace:
                 raise NotFound("execution", execution_id)
             if not found.status.is_terminal:

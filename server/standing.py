@@ -28,6 +28,8 @@ from server.work_queue import Place, WorkQueue
 
 _TO_EXECUTE = b'"mode":"execute"'
 _PAUSE_AFTER_FAULT_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 60.0
+_VIEW: Final = "executions"
 
 log = structlog.get_logger()
 
@@ -52,8 +54,8 @@ class Standing:
     async def start(self) -> None:
         """Follow the log from here on, and find what was begun before."""
         self._services.hub.listen(self._follow)
-        self._do(self._recover())
-        self._do(self._supervisor.look_after())
+        self.see_to(self._recover())
+        self.see_to(self._supervisor.look_after())
 
     def close(self) -> None:
         """Let nobody wait any more."""
@@ -86,9 +88,18 @@ class Standing:
         is_one = bool(facts) and facts[0].topic == e.Created.TOPIC
         return assignment_of(facts) if is_one else None
 
+    async def settled(self, id_: str) -> Assignment | None:
+        """The same, but nothing happened to it while it was read, of which it does not tell."""
+        with self._services.hub.join(id_) as channel:
+            while True:
+                seen = channel.last
+                found = await self.assignment(id_)
+                if channel.last == seen:
+                    return found
+
     def requeue(self, id_: str) -> None:
         """Let an execution wait for a worker again, if it does, after its pause."""
-        self._do(self._requeue(id_))
+        self.see_to(self._requeue(id_))
 
     # What happens in the ledger.
 
@@ -141,16 +152,25 @@ class Standing:
 
     async def _requeue(self, id_: str) -> None:
         """Let an execution wait for a worker again, after the pause that its version asks for."""
-        found = await self.known(id_)
+        found: Assignment | None = None
+        while found is None:
+            try:
+                found = await self.known(id_)
+            except Exception:  # whatever the disk does, it must not be forgotten
+                log.exception("cannot read what is to be given to another worker; trying again")
+                await asyncio.sleep(_PAUSE_AFTER_FAULT_SECONDS)
         if found.waits_for_a_worker:
             await asyncio.sleep(found.pause_seconds)
             self.queue.put(Place(found.workspace, found.agent_id), id_)
 
     async def _recover(self) -> None:
-        """Find what was begun before this process; tried again until it is known."""
+        """Find what was begun before this process, once the views know it all."""
+        position = self._services.ledger.position
+        while not await self._services.catch_up.reached(position, _PATIENCE_SECONDS, _VIEW):
+            log.warning("waiting for the views, to find what waits for workers", position=position)
         while True:
             try:
-                found = await self._services.query(unfinished)
+                found = await self._services.query(unfinished, fresh=False)
                 for each in found:
                     await self._take_in(each)
             except Exception:  # whatever the disk does, workers must be served
@@ -163,9 +183,12 @@ class Standing:
         if each.status is Status.PENDING:
             self.queue.put(Place(each.workspace, each.agent_id), each.id)
         elif not (each.worker or "").startswith(EMBEDDED):
-            found = await self.known(each.id)
+            found = await self.settled(each.id)
+            assert found is not None
             self.take_in_lease(found)
             self._take_in_duties(found, cancelling=each.cancelling)
+            if found.lease is None and found.waits_for_a_worker:
+                self.queue.put(Place(found.workspace, found.agent_id), found.execution_id)
 
     def take_in_lease(self, found: Assignment) -> None:
         """Give the lease that the log knows its whole time, where none is known here."""
@@ -186,7 +209,8 @@ class Standing:
         if cancelling:
             self.overdue.cancelling(found.execution_id, found.workspace, None)
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+    def see_to(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside whatever asked for it, until the server stops."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple
 
 
@@ -29,10 +30,11 @@ class Waiter:
 
 
 class WorkQueue:
-    """First come, first served, for each agent."""
+    """First come, first served, among all the agents that a worker runs."""
 
     def __init__(self) -> None:
-        self._ids: dict[Place, OrderedDict[str, None]] = {}
+        self._turns = count()
+        self._ids: dict[Place, OrderedDict[str, int]] = {}
         self._places: dict[str, Place] = {}
         self._waiters: dict[asyncio.Future[None], Waiter] = {}
 
@@ -44,21 +46,17 @@ class WorkQueue:
         if id_ in self._places:
             return
         self._places[id_] = place
-        self._ids.setdefault(place, OrderedDict())[id_] = None
-        for future, waiter in self._waiters.items():
-            if place in waiter.places and not future.done():
-                future.set_result(None)
-                return
+        self._ids.setdefault(place, OrderedDict())[id_] = next(self._turns)
+        self._wake_for(place)
 
     def take(self, places: Collection[Place]) -> str | None:
-        """The execution of these agents that waits longest at its own; None when none waits."""
-        for place in places:
-            ids = self._ids.get(place)
-            if ids:
-                id_ = next(iter(ids))
-                self.drop(id_)
-                return id_
-        return None
+        """The execution of any of these agents that waits longest; None when none waits."""
+        heads = [next(iter(self._ids[place].items())) for place in places if place in self._ids]
+        if not heads:
+            return None
+        id_, _ = min(heads, key=_turn)
+        self.drop(id_)
+        return id_
 
     def drop(self, id_: str) -> None:
         """Let an execution wait no more."""
@@ -86,9 +84,27 @@ class WorkQueue:
                 await future
         except TimeoutError:
             pass
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._pass_on(places)
+            raise
         finally:
-            del self._waiters[future]
+            self._waiters.pop(future, None)
+        if waiter.is_told_to_leave:
+            self._pass_on(places)
         return not waiter.is_told_to_leave
+
+    def _pass_on(self, places: Collection[Place]) -> None:
+        """What somebody was woken for who does not take it is for somebody else."""
+        for place in places:
+            if place in self._ids:
+                self._wake_for(place)
+
+    def _wake_for(self, place: Place) -> None:
+        for future, waiter in self._waiters.items():
+            if place in waiter.places and not future.done():
+                future.set_result(None)
+                return
 
     def leave(self, places: Collection[Place], name: str) -> None:
         """Let whoever waits under a name, for any of these agents, wait no more."""
@@ -104,3 +120,7 @@ class WorkQueue:
             waiter.is_told_to_leave = True
             if not future.done():
                 future.set_result(None)
+
+
+def _turn(head: tuple[str, int]) -> int:
+    return head[1]

@@ -26,6 +26,7 @@ _LAST_WORDS_SECONDS = 2.0
 _MOST_ERROR = 10_000
 _MOST_TRACE = 20_000
 _AFTER_SILENCE_SECONDS = 1.0
+_BEFORE_THE_FIRST_BEAT_SECONDS = 0.5
 
 log = logging.getLogger("ledger_client")
 
@@ -122,7 +123,11 @@ class Attempt:
     # Being heard of.
 
     async def _beat(self) -> None:
-        """Keep the lease, and learn whether to stop; for as long as the attempt lasts."""
+        """Keep the lease, and learn whether to stop; for as long as the attempt lasts.
+
+        The claim was heard of. A run that is over soon costs no request that is then broken off.
+        """
+        await asyncio.sleep(min(_BEFORE_THE_FIRST_BEAT_SECONDS, self._hold.heartbeat_seconds / 2))
         while True:
             try:
                 is_to_stop = await self._hold.beat()

@@ -1,7 +1,8 @@
 """What a run streams, on its way to the server: in order, in batches, soon.
 
-A frame leaves within 50 ms, or with ninety-nine others, or before whatever changes the run's
-status. One task at a time sends, so that a caller who is cancelled cannot lose or double a frame.
+A frame leaves at once where none left within the last 50 ms; else when they are over, or with
+ninety-nine others, or before whatever changes the run's status. One task at a time sends, so that
+a caller who is cancelled cannot lose or double a frame.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ class Outbox:
         self._timer: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[None] | None = None
         self._refusal: Exception | None = None
+        self._may_leave_at = 0.0
 
     def add(self, frame: str) -> None:
         """Take a frame in; it is sent soon."""
@@ -30,8 +32,7 @@ class Outbox:
         if len(self._frames) >= MOST_FRAMES:
             self._send_now()
         elif self._timer is None and self._sender is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(MOST_SECONDS, self._send_now)
+            self._timer = asyncio.get_running_loop().call_at(self._may_leave_at, self._send_now)
 
     async def make_room(self) -> None:
         """Wait while more waits than one batch: an agent is no faster than its record.
@@ -69,7 +70,9 @@ class Outbox:
             self._timer.cancel()
             self._timer = None
         if self._sender is None:
-            self._sender = asyncio.get_running_loop().create_task(self._send())
+            loop = asyncio.get_running_loop()
+            self._may_leave_at = loop.time() + MOST_SECONDS
+            self._sender = loop.create_task(self._send())
 
     async def _send(self) -> None:
         try:

@@ -26,6 +26,7 @@ from ledger_client.work.hold import Hold
 Json = dict[str, Any]
 
 _CLAIM_SECONDS = 20.0
+_GATHER_SECONDS = 0.005
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _LAST_WORDS_SECONDS = 5.0
 _LEAVE_SECONDS, _LEAVE_AGAIN_SECONDS = 5.0, 0.2
@@ -155,10 +156,15 @@ class Worker:
         claiming.cancel()
 
     async def _claim_for_ever(self) -> None:
-        """Ask whenever a slot is free. No slot is held meanwhile: a run that waited may need it."""
+        """Ask whenever a slot is free. No slot is held meanwhile: a run that waited may need it.
+
+        A worker that was full waits a moment, so that one claim fills what becomes free together.
+        """
         while not self._stopping.is_set():
-            async with self._slots:
-                pass
+            if self._slots.locked():
+                async with self._slots:
+                    pass
+                await asyncio.sleep(_GATHER_SECONDS)
             self._is_asking = True
             claimed = await self._claim()
             self._is_asking = False

@@ -47,8 +47,10 @@ async def begin(call: Call, body: s.ExecuteBody) -> Answer:
     receipt = await call.services.record(command, await call.caller(), call.size())
     if body.waits:
         await _settled(call.services, receipt.id, call.services.settings.wait_seconds)
-        receipt = receipt._replace(repeated=False)
-    return await answer(call, receipt, status=HTTPStatus.CREATED)
+        return await answer(call, receipt._replace(repeated=False), status=HTTPStatus.CREATED)
+    # What was recorded is in the log; nobody has to wait for the views to hear of it.
+    shown = await _as_it_was(call, receipt.id, receipt.version)
+    return one(shown, status=HTTPStatus.CREATED, version=receipt.version)
 
 
 async def _settled(services: Services, id_: str, seconds: float) -> None:

@@ -1,7 +1,9 @@
 """Workers: take executions up, be heard of, go on after a human's answer, give back."""
 
+import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -17,6 +19,8 @@ from server.registration import register
 from server.route import Answer, Call, Route, one
 from server.schemas import executions as s
 from server.schemas import workers as w
+
+T = TypeVar("T")
 
 
 async def register_(call: Call) -> Answer:
@@ -35,10 +39,15 @@ async def claim(call: Call) -> Answer:
     """Give the caller executions of its agents, each under a lease of its own."""
     dispatch, body = _dispatch(call), call.body
     caller = await _caller(call)
-    ids = await call.services.query(lambda connection: _ids(connection, caller.workspace, body))
+    ids = await _known(call, lambda connection: _ids(connection, caller.workspace, body))
     worker = _worker(caller, body)
     given = await dispatch.claim(caller, worker, ids, body.most, body.wait_seconds)
-    return one([await _assignment(call, each.assignment, each.token) for each in given])
+    shown = (_assignment(call, each.assignment, each.token) for each in given)
+    try:
+        return one(await asyncio.gather(*shown))
+    except asyncio.CancelledError:
+        dispatch.give_back(caller, given)
+        raise
 
 
 class UnknownAgent(NotFound):
@@ -137,11 +146,20 @@ async def _assignment(call: Call, found: Assignment, token: str | None) -> dict[
 async def _version(call: Call, found: Assignment) -> dict[str, Any]:
     if not found.agent_version_id:
         return {"version": "", "config": {}}
-    return await call.services.query(
+    return await _known(
+        call,
         lambda connection: agents.get_version(
             connection, found.workspace, found.agent_id, found.agent_version_id
-        )
+        ),
     )
+
+
+async def _known(call: Call, query: Callable[[Connection], T]) -> T:
+    """Ask the views as they stand, and only for what they lack wait until they have it."""
+    try:
+        return await call.services.query(query, fresh=False)
+    except NotFound:
+        return await call.services.query(query)
 
 
 async def _caller(call: Call) -> Caller:

@@ -13,8 +13,10 @@ from tests.bench import (
     lists,
     memory,
     rebuild,
+    recorder,
     replay,
     report,
+    workers,
 )
 from tests.bench.plan import Plan, note, planned
 from tests.bench.result import Row
@@ -28,6 +30,8 @@ FIGURES: Final[Mapping[str, Callable[[Plan], list[Row]]]] = {
     "lists": lists.measure,
     "lag": lag.measure,
     "memory": memory.measure,
+    "workers": workers.measure,
+    "recorder": recorder.measure,
 }
 
 

@@ -1,4 +1,4 @@
-"""Workers as processes of their own: killed, stopped and woken up; and so is the server."""
+"""Workers that are killed, stopped and woken up as real processes, and so is their server."""
 
 import random
 import signal

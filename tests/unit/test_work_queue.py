@@ -76,3 +76,25 @@ async def test_nobody_waits_longer_than_they_said() -> None:
     queue.put(CLERK, "a")
 
     assert queue.take([CLERK]) == "a"
+
+
+def test_no_agent_waits_behind_another_that_always_has_work() -> None:
+    queue = WorkQueue()
+    queue.put(CLERK, "a")
+    queue.put(SCRIBE, "b")
+    queue.put(CLERK, "c")
+
+    assert [queue.take([CLERK, SCRIBE]) for _ in range(3)] == ["a", "b", "c"]
+
+
+async def test_what_woke_somebody_who_is_gone_wakes_another() -> None:
+    queue = WorkQueue()
+    first, second = (asyncio.create_task(queue.arrival([CLERK], SECONDS)) for _ in range(2))
+    await asyncio.sleep(0)
+
+    queue.put(CLERK, "a")
+    first.cancel()
+
+    async with asyncio.timeout(SECONDS / 2):
+        await second
+    assert queue.take([CLERK]) == "a"
