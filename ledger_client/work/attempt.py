@@ -46,6 +46,11 @@ class Slot:
         self._slots = slots
         self.held = False
 
+    @property
+    def is_free(self) -> bool:
+        """Whether one could be taken without waiting."""
+        return not self._slots.locked()
+
     async def take(self) -> None:
         """Wait for one to be free."""
         await self._slots.acquire()
@@ -75,12 +80,11 @@ class Attempt:
         self._outbox = Outbox(hold)
         self._run = Run(hold, self._outbox, Waits(self._answer, self._child))
         self._agent: asyncio.Task[Any] | None = None
-        self._abandoned = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._interrupted: asyncio.Future[None] = loop.create_future()
+        self._abandoned: asyncio.Future[None] = loop.create_future()
         self._why: Interruption | None = None
         self.is_waiting = False
-        self._is_parked = (
-            False  # at an approval: then no lease runs, and nothing is to be given back
-        )
         hold.on_cancellation = lambda: self.interrupt(Interruption.REQUESTED)
 
     @property
@@ -94,7 +98,7 @@ class Attempt:
             self.interrupt(Interruption.REQUESTED)
         beating = asyncio.create_task(self._beat())
         try:
-            await self._slot.take()
+            await self._first_slot()
             if self._why is None:
                 self._agent = asyncio.create_task(self._definition.call(self._run))
                 await asyncio.wait(
@@ -104,10 +108,21 @@ class Attempt:
         finally:
             beating.cancel()
 
+    async def _first_slot(self) -> None:
+        """Wait for a slot, or for a reason not to begin; one that is free is taken at once."""
+        if self._slot.is_free:
+            await self._slot.take()
+            return
+        taking = asyncio.create_task(self._slot.take())
+        await asyncio.wait({taking, self._interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        taking.cancel()
+
     def interrupt(self, why: Interruption) -> None:
         """Stop the agent. The execution's own end outweighs every other reason."""
         if self._why is why:
             return
+        if not self._interrupted.done():
+            self._interrupted.set_result(None)
         if self._why is None or why is Interruption.OVER:
             self._why = why
         self._run.cancelled = self._run.cancelled or why is Interruption.REQUESTED

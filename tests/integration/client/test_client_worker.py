@@ -411,3 +411,35 @@ async def test_a_parked_run_whose_worker_stopped_goes_to_another_after_the_answe
             await running
 
     assert ended.output == {"by": "loopback", "reason": "fine", "attempt": 2}
+
+
+async def test_a_worker_that_stops_gives_back_what_it_had_no_slot_for(settings: Settings) -> None:
+    async def hold(run: Run, _: Json) -> Json:
+        await run.child("absent", {})
+        return {}
+
+    agents = one_agent(hold)
+
+    @agents.agent(name="absent", version="1")
+    async def linger(run: Run, _: Json) -> Json:
+        await run.content("on")
+        await asyncio.Event().wait()
+        return {}
+
+    with live_server(settings) as caller:
+        async with AsyncLedger(f"http://127.0.0.1:{caller.port}", spill=False) as ledger:
+            worker = Worker(ledger, agents, slots=1)
+            running = asyncio.create_task(worker.run(grace_seconds=0.1))
+            bench = Bench(ledger, worker)
+            parent = await bench.ask()
+            async with asyncio.timeout(SECONDS):
+                while True:
+                    found = (await ledger.executions.list(parent_id=parent, status="running")).data
+                    if found:
+                        break
+                    await asyncio.sleep(0.02)
+            worker.stop()
+            await running
+            stand = {each.id: each.status for each in (await ledger.executions.list()).data}
+
+    assert stand == {parent: "pending", found[0].id: "pending"}
