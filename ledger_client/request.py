@@ -1,5 +1,6 @@
 """A request as data, and what its answer becomes. Whoever sends it need not know what it is."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
@@ -72,12 +73,12 @@ So the blocking client and the asyncio one share everything but the input and ou
 """
 
 
-class Task(Generic[T]):
+class Task(ABC, Generic[T]):
     """Something that a client can be asked for."""
 
+    @abstractmethod
     def plan(self, retries: Retries) -> Plan[T]:
         """The steps that lead to its result."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
