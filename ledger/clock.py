@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
+from time import monotonic
+from typing import NamedTuple
 
 Clock = Callable[[], datetime]
 
@@ -12,6 +14,22 @@ TIME_LENGTH = 27  # len("2026-01-31T23:59:59.123456Z")
 def utc_now() -> datetime:
     """The time of the server's clock, in UTC."""
     return datetime.now(UTC)
+
+
+class Clocks(NamedTuple):
+    """What tells a server the time.
+
+    Attributes:
+        wall: the time that is recorded.
+        monotonic: seconds that only grow, for what is over after some of them.
+    """
+
+    wall: Clock = utc_now
+    monotonic: Callable[[], float] = monotonic
+
+
+CLOCKS = Clocks()
+"""The machine's."""
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 from aiohttp import web
 
+from ledger.clock import CLOCKS, Clocks
 from ledger_client.work import AgentSet
 from server.api.catalog import BUSIEST_FIRST
 from server.collector import calm_collector
@@ -25,7 +26,11 @@ log = structlog.get_logger()
 
 
 def build_app(
-    settings: Settings, *, agents: AgentSet | None = None, worker: bool = True
+    settings: Settings,
+    *,
+    agents: AgentSet | None = None,
+    worker: bool = True,
+    clocks: Clocks = CLOCKS,
 ) -> web.Application:
     """The whole server as an aiohttp application; it opens its files when it starts."""
     app = web.Application(middlewares=[observe, problems], client_max_size=settings.max_body_bytes)
@@ -33,11 +38,11 @@ def build_app(
         app.router.add_route(route.method, route.path, route.serve)
 
     async def run(app: web.Application) -> AsyncIterator[None]:
-        async with services_of(settings) as services:
+        async with services_of(settings, clocks.wall) as services:
             app[SERVICES] = services
-            expiry = asyncio.create_task(expire_approvals(services))
+            expiry = asyncio.create_task(expire_approvals(services, clocks.wall))
             letting_go = asyncio.create_task(services.outflows.let_go())
-            standing = app[STANDING] = Standing(services)
+            standing = app[STANDING] = Standing(services, clocks)
             app[DISPATCH] = Dispatch(services, standing)
             await standing.start()
             families = Families(services)

@@ -5,13 +5,12 @@ the log says (`started`); when a worker was last heard of is kept here, in memor
 starts gives every lease its whole time again. On the event loop only.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from time import monotonic
 
-from ledger.clock import Clock, utc_now
+from ledger.clock import CLOCKS, Clocks
 from ledger.errors import LeaseLost, NotFound
 
 
@@ -44,12 +43,10 @@ class Lease:
 class Leases:
     """Those in force."""
 
-    def __init__(
-        self, seconds: float, clock: Callable[[], float] = monotonic, wall: Clock = utc_now
-    ) -> None:
+    def __init__(self, seconds: float, clocks: Clocks = CLOCKS) -> None:
         self.seconds = seconds
-        self._clock = clock
-        self._wall = wall
+        self._clock = clocks.monotonic
+        self._wall = clocks.wall
         self._leases: dict[str, Lease] = {}
 
     def __len__(self) -> int:

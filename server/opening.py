@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from ledger.application import Ledger
+from ledger.clock import Clock, utc_now
 from ledger.mapper import Recorded
 from ledger.unit import Policy
 from projections.catalog import ALL
@@ -27,7 +28,7 @@ _REBUILD_SECONDS: Final = 24 * 60 * 60
 
 
 @asynccontextmanager
-async def services_of(settings: Settings) -> AsyncIterator[Services]:
+async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Services]:
     """Open everything; on leaving, record what was handed over and close in order.
 
     Raises:
@@ -36,7 +37,7 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
     """
     loop = asyncio.get_running_loop()
     metrics = Metrics()
-    ledger = _open_ledger(settings, metrics)
+    ledger = _open_ledger(settings, metrics, clock)
     views = ViewStore.open(f"sqlite:///{settings.views_path}")
     catch_up = CatchUp(views, ALL, ledger)
     readers = ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="reader")
@@ -71,10 +72,11 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
         views.close()
 
 
-def _open_ledger(settings: Settings, metrics: Metrics) -> Ledger:
+def _open_ledger(settings: Settings, metrics: Metrics, clock: Clock) -> Ledger:
     return Ledger(
         settings.path,
         durability=settings.durability,
+        clock=clock,
         policy=Policy(settings.prices, settings.approval_ttl),
         measure=metrics.committed,
     )

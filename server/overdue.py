@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from time import monotonic
 from typing import NamedTuple
 
-from ledger.clock import Clock, parse_time, utc_now
+from ledger.clock import CLOCKS, Clocks, parse_time
 from ledger.commands import Cancel, Command, Fail
 
 
@@ -41,15 +40,10 @@ class Overdue:
     learns of it.
     """
 
-    def __init__(
-        self,
-        grace_seconds: float,
-        clock: Callable[[], float] = monotonic,
-        wall: Clock = utc_now,
-    ) -> None:
+    def __init__(self, grace_seconds: float, clocks: Clocks = CLOCKS) -> None:
         self._grace = grace_seconds
-        self._clock = clock
-        self._wall = wall
+        self._clock = clocks.monotonic
+        self._wall = clocks.wall
         self._deadlines: dict[str, _Deadline] = {}
         self._cancellations: dict[str, _Cancellation] = {}
 

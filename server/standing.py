@@ -7,14 +7,13 @@ that the ledger does not check again.
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from time import monotonic
 from typing import Any, Final
 
 import structlog
 from aiohttp import web
 
 from ledger import events as e
-from ledger.clock import Clock, utc_now
+from ledger.clock import CLOCKS, Clocks
 from ledger.mapper import Recorded
 from ledger.status import Status
 from projections.unfinished import Unfinished, unfinished
@@ -40,13 +39,12 @@ class Standing:
     def __init__(
         self,
         services: Services,
-        clock: Callable[[], float] = monotonic,
-        wall: Clock = utc_now,
+        clocks: Clocks = CLOCKS,
     ) -> None:
         self._services = services
         self.queue = WorkQueue()
-        self.leases = Leases(services.settings.lease_seconds, clock, wall)
-        self.overdue = Overdue(services.settings.cancel_grace_seconds, clock, wall)
+        self.leases = Leases(services.settings.lease_seconds, clocks)
+        self.overdue = Overdue(services.settings.cancel_grace_seconds, clocks)
         self._supervisor = Supervisor(services, self.leases, self.overdue, self.requeue)
         self._tasks: set[asyncio.Task[None]] = set()
         self.closing = False

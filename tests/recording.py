@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.application import Ledger
-from ledger.clock import Clock
+from ledger.clock import Clock, Clocks
 from ledger.commands import Command, CreateExecution, Start
 from ledger.mapper import Recorded
 from ledger.orders import Caller, Receipt
@@ -34,6 +34,15 @@ class HandClock:
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+    def monotonic(self) -> float:
+        """Seconds, the same that pass on the wall."""
+        return (self.now - NOON).total_seconds()
+
+    @property
+    def clocks(self) -> Clocks:
+        """What a server is told the time by."""
+        return Clocks(self, self.monotonic)
 
 
 class Recording:

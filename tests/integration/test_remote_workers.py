@@ -11,8 +11,11 @@ from server.app import build_app
 from server.settings import Settings, read_settings
 from tests.integration.api import Api, Json, Reply, assert_problem
 from tests.integration.conftest import key_of, registered, serving
+from tests.recording import HandClock
 
 SECONDS = 20.0
+LOOKS = 0.1
+"""Seconds in which a server looks at its clock a few times."""
 CONTENT = {"type": "content", "content": "hm"}
 
 
@@ -22,10 +25,18 @@ def settings_of(folder: Path, **more: Any) -> Settings:
 
 
 @pytest.fixture
-async def hasty(tmp_path: Path) -> AsyncIterator[Api]:
-    """A server on which a lease lasts no time, and neither does the grace of a cancellation."""
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def hasty(tmp_path: Path, clock: HandClock) -> AsyncIterator[Api]:
+    """A server that looks often at a clock which is moved by hand.
+
+    By it a lease lasts a fifth of a second, and so does the grace of a cancellation.
+    """
     settings = settings_of(tmp_path, lease_seconds=0.2, cancel_grace_seconds=0.2, most_attempts=2)
-    async with serving(build_app(settings, worker=False)) as api:
+    async with serving(build_app(settings, worker=False, clocks=clock.clocks)) as api:
         yield api
 
 
@@ -278,8 +289,11 @@ async def test_an_execution_without_a_lease_takes_no_token(api: Api, running: st
     assert_problem(reply, 400, "lease_lost")
 
 
-async def test_a_worker_that_falls_silent_loses_the_execution_to_another(hasty: Api) -> None:
+async def test_a_worker_that_falls_silent_loses_the_execution_to_another(
+    hasty: Api, clock: HandClock
+) -> None:
     silent = await at_work(hasty)
+    clock.advance(1)
 
     (other,) = await claimed(hasty, "Clerk", wait_seconds=SECONDS)
 
@@ -305,36 +319,41 @@ async def test_whoever_lost_the_lease_is_refused_while_the_run_waits_for_another
     assert await work.types() == ["created", "started", "worker_lost"]
 
 
-async def test_a_worker_that_is_heard_of_keeps_the_execution(hasty: Api) -> None:
+async def test_a_worker_that_is_heard_of_keeps_the_execution(hasty: Api, clock: HandClock) -> None:
     work = await at_work(hasty)
 
     for _ in range(30):
         assert (await work.post("heartbeat")).data["cancellation_requested"] is False
-        await asyncio.sleep(0.05)
+        clock.advance(0.15)
+        await asyncio.sleep(0.03)  # the server looks at its clock meanwhile
 
     assert (await work.post("complete", {"output": {}})).status == 200
     assert await work.types() == ["created", "started", "completed"]
 
 
-async def test_a_run_whose_workers_are_lost_too_often_fails(hasty: Api) -> None:
+async def test_a_run_whose_workers_are_lost_too_often_fails(hasty: Api, clock: HandClock) -> None:
     await at_work(hasty)
+    clock.advance(1)
     (second,) = await claimed(hasty, "Clerk", wait_seconds=SECONDS)
+    clock.advance(1)
 
     ended = await second.until("failed")
 
     assert (ended["error_code"], ended["attempt"]) == ("worker_lost", 2)
 
 
-async def test_a_version_says_how_often_a_run_is_taken_up(hasty: Api) -> None:
+async def test_a_version_says_how_often_a_run_is_taken_up(hasty: Api, clock: HandClock) -> None:
     work = await at_work(hasty, {"max_attempts": 1})
+    clock.advance(1)
 
     ended = await work.until("failed")
 
     assert (ended["error_code"], ended["attempt"]) == ("worker_lost", 1)
 
 
-async def test_a_lost_run_waits_as_long_as_its_version_says(hasty: Api) -> None:
+async def test_a_lost_run_waits_as_long_as_its_version_says(hasty: Api, clock: HandClock) -> None:
     work = await at_work(hasty, {"retry_backoff_s": 60})
+    clock.advance(1)
     await work.until("pending")
 
     assert await claimed(hasty, "Clerk", wait_seconds=0.3) == []
@@ -363,10 +382,11 @@ async def test_work_that_takes_too_long_times_out(api: Api) -> None:
     assert_problem(await work.post("complete"), 400, "illegal_transition")
 
 
-async def test_time_that_a_human_takes_is_not_counted(hasty: Api) -> None:
+async def test_time_that_a_human_takes_is_not_counted(hasty: Api, clock: HandClock) -> None:
     work = await at_work(hasty, {"max_duration_s": 1.5})
     await work.post("approvals", {"checkpoint_name": "send"})
-    await asyncio.sleep(2.5)
+    clock.advance(3600)
+    await asyncio.sleep(LOOKS)
     await hasty.post(f"/executions/{work.id}/approve")
 
     went_on = (await work.post("go-on")).data
@@ -419,23 +439,22 @@ async def test_a_server_that_ends_lets_workers_go(tmp_path: Path) -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_a_worker_that_does_not_confirm_is_cancelled_over_its_head(hasty: Api) -> None:
+async def test_a_worker_that_does_not_confirm_is_cancelled_over_its_head(
+    hasty: Api, clock: HandClock
+) -> None:
     work = await at_work(hasty)
-    beats = asyncio.create_task(beat(work))
-    await hasty.post(f"/executions/{work.id}/cancel", {"reason": "too dear"})
+    cancelling = asyncio.create_task(
+        hasty.post(f"/executions/{work.id}/cancel", {"reason": "too dear"})
+    )
+    while (await work.post("heartbeat")).status == 200:
+        clock.advance(0.05)
 
-    await work.until("cancelled")
+    await cancelling
 
-    beats.cancel()
+    assert await work.status() == "cancelled"
     cancelled = (await hasty.get(f"/executions/{work.id}/events", type="cancelled")).data[0]
     assert cancelled["actor"]["id"] == "dispatch"
     assert cancelled["data"]["reason"] == "too dear"
-
-
-async def beat(work: Work) -> None:
-    while True:
-        await work.post("heartbeat")
-        await asyncio.sleep(0.05)
 
 
 async def test_terms_out_of_their_bounds_are_refused(api: Api) -> None:
@@ -450,12 +469,13 @@ async def test_terms_out_of_their_bounds_are_refused(api: Api) -> None:
 # A human in between.
 
 
-async def test_a_worker_goes_on_after_a_yes(hasty: Api) -> None:
+async def test_a_worker_goes_on_after_a_yes(hasty: Api, clock: HandClock) -> None:
     work = await at_work(hasty)
     await work.post("approvals", {"checkpoint_name": "send", "payload": {"to": "ada"}})
     assert (await work.post("go-on", {"wait_seconds": 0})).data["status"] == "awaiting_approval"
     going_on = asyncio.create_task(work.post("go-on", {"wait_seconds": SECONDS}))
-    await asyncio.sleep(0.5)
+    clock.advance(3600)
+    await asyncio.sleep(LOOKS)
     await hasty.post(f"/executions/{work.id}/approve", {"reason": "fine"})
 
     went_on = (await going_on).data
@@ -477,10 +497,13 @@ async def test_a_worker_learns_of_a_no(api: Api) -> None:
     assert await work.status() == "rejected"
 
 
-async def test_an_approved_run_whose_worker_is_gone_is_given_to_another(hasty: Api) -> None:
+async def test_an_approved_run_whose_worker_is_gone_is_given_to_another(
+    hasty: Api, clock: HandClock
+) -> None:
     work = await at_work(hasty)
     await work.post("approvals", {"checkpoint_name": "send"})
     await hasty.post(f"/executions/{work.id}/approve")
+    clock.advance(1)
 
     (other,) = await claimed(hasty, "Clerk", wait_seconds=SECONDS)
 
@@ -543,11 +566,12 @@ async def test_deadlines_and_cancellations_outlive_a_restart(tmp_path: Path) -> 
 # A no after which the work goes on.
 
 
-async def test_a_worker_that_asked_to_goes_on_after_a_no(hasty: Api) -> None:
+async def test_a_worker_that_asked_to_goes_on_after_a_no(hasty: Api, clock: HandClock) -> None:
     work = await at_work(hasty, {"max_duration_s": 60})
     request = {"checkpoint_name": "send", "payload": {"to": "ada"}, "on_reject": "resume"}
     await work.post("approvals", request)
-    await asyncio.sleep(0.5)
+    clock.advance(3600)
+    await asyncio.sleep(LOOKS)
     await hasty.post(f"/executions/{work.id}/deny", {"reason": "not now"})
 
     went_on = (await work.post("go-on")).data
@@ -562,10 +586,13 @@ async def test_a_worker_that_asked_to_goes_on_after_a_no(hasty: Api) -> None:
     assert (await work.post("complete", {"output": {}})).status == 200
 
 
-async def test_a_worker_that_is_gone_when_a_no_lets_the_work_go_on_loses_it(hasty: Api) -> None:
+async def test_a_worker_that_is_gone_when_a_no_lets_the_work_go_on_loses_it(
+    hasty: Api, clock: HandClock
+) -> None:
     work = await at_work(hasty)
     await work.post("approvals", {"checkpoint_name": "send", "on_reject": "resume"})
     await hasty.post(f"/executions/{work.id}/deny")
+    clock.advance(1)
 
     (other,) = await claimed(hasty, "Clerk", wait_seconds=SECONDS)
 

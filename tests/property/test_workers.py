@@ -38,7 +38,6 @@ from server.live import Hub
 from server.services import Services, deliver_on
 from server.settings import read_settings
 from server.standing import Standing
-from tests.given import NOON
 from tests.recording import ACME, HandClock
 
 T = TypeVar("T")
@@ -59,7 +58,7 @@ class HandLoop(asyncio.SelectorEventLoop):
         self._hand = clock
 
     def time(self) -> float:
-        return (self._hand.now - NOON).total_seconds()
+        return self._hand.monotonic()
 
 
 class AtOnce(ThreadPoolExecutor):
@@ -178,7 +177,7 @@ class WorkerLaws(RuleBasedStateMachine):
             replays=nothing,
             outflows=nothing,
         )
-        self.standing = Standing(self.services, self.loop.time, self.clock)
+        self.standing = Standing(self.services, self.clock.clocks)
         self.dispatch = Dispatch(self.services, self.standing)
         self.expiry = asyncio.create_task(expire_approvals(self.services, self.clock))
         await self.standing.start()

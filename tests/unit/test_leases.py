@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from ledger.clock import Clocks
 from ledger.errors import LeaseLost
 from server.leases import Leases, digest_of_token
 from tests.given import NOON
@@ -17,7 +18,7 @@ class Hands:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.leases = Leases(
-            30, clock=lambda: self.seconds, wall=lambda: NOON + timedelta(seconds=self.seconds)
+            30, Clocks(lambda: NOON + timedelta(seconds=self.seconds), lambda: self.seconds)
         )
 
     @property

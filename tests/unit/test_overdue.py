@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ledger.clock import format_time
+from ledger.clock import Clocks, format_time
 from ledger.commands import Cancel, Command, Fail
 from server.overdue import Overdue
 from tests.given import NOON
@@ -18,7 +18,7 @@ class Hands:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.overdue = Overdue(
-            10, clock=lambda: self.seconds, wall=lambda: NOON + timedelta(seconds=self.seconds)
+            10, Clocks(lambda: NOON + timedelta(seconds=self.seconds), lambda: self.seconds)
         )
 
     @property
