@@ -58,22 +58,26 @@ class Envelope(NamedTuple):
         return before + self.id.encode() + after
 
 
+@lru_cache(maxsize=256)
+def _opening(at: datetime) -> bytes:
+    """What stands before the event's id; all commands of a batch have the time in common."""
+    return f'{{"at":"{format_time(at)}","schema":{SCHEMA},"id":"'.encode()
+
+
 @lru_cache(maxsize=1024)
-def _encoded(actor: Actor) -> bytes:
-    """An actor as envelopes have it; most events are of few actors."""
-    return encode(actor)
+def _whose(workspace: str, actor: Actor) -> bytes:
+    """What stands after the event's id: most events are of few actors."""
+    return b'","workspace":%b,"actor":%b' % (encode(workspace), encode(actor))
 
 
 def _around_id(stamp: Stamp, trace_id: str | None) -> tuple[bytes, bytes]:
     """What stands before and after the event's id; the same for all events of a command."""
-    before = f'{{"at":"{format_time(stamp.at)}","schema":{SCHEMA},"id":"'
-    parts = [b'","workspace":', encode(stamp.workspace), b',"actor":', _encoded(stamp.actor)]
+    after = _whose(stamp.workspace, stamp.actor)
     if trace_id is not None:
-        parts += (b',"trace_id":', encode(trace_id))
+        after += b',"trace_id":%b' % encode(trace_id)
     if stamp.request is not None:
-        parts += (b',"request":', encode(stamp.request))
-    parts.append(b"}\n")
-    return before.encode(), b"".join(parts)
+        after += b',"request":%b' % encode(stamp.request)
+    return _opening(stamp.at), after + b"}\n"
 
 
 class Event(BaseModel, CanMutateAggregate[str]):

@@ -100,10 +100,13 @@ class SQLiteStore(SQLiteApplicationRecorder):
     def insert_events(self, stored_events: Sequence[Storable], **_: Any) -> Sequence[int]:
         """Insert all or nothing; returns the positions.
 
-        The lock is taken at once (BEGIN IMMEDIATE): a transaction that reads first and writes
-        later fails without waiting when somebody else wrote in between.
+        What one statement can hold is a transaction by itself. For more the lock is taken at once
+        (BEGIN IMMEDIATE): a transaction that reads first and writes later fails without waiting
+        when somebody else wrote in between.
         """
         with _translated("commit"), self._inserting.cursor() as cursor:
+            if len(stored_events) <= _ROWS_INSERTED:
+                return self._insert_events(SQLiteCursor(cursor), stored_events) or []
             try:
                 cursor.execute("BEGIN IMMEDIATE")
                 positions = self._insert_events(SQLiteCursor(cursor), stored_events)
@@ -116,7 +119,7 @@ class SQLiteStore(SQLiteApplicationRecorder):
     def _insert_events(
         self, c: SQLiteCursor, stored_events: Sequence[Storable], **_: Any
     ) -> Sequence[int] | None:
-        """Insert many rows by each statement, within a transaction that has the lock.
+        """Insert many rows by each statement.
 
         The driver gives the interpreter away for each statement that it runs, and a busy event
         loop then keeps it for a while; so a statement for each row costs the most under load.
