@@ -6,7 +6,8 @@ from typing import Protocol
 from ledger_client.errors import ApiError, ConnectionFailed
 from ledger_client.options import Options
 from ledger_client.recorder.delivery import Delivery
-from ledger_client.recorder.leftovers import adopted, left_behind
+from ledger_client.recorder.leftovers import adopted
+from ledger_client.recorder.spill_file import left_behind
 from ledger_client.recorder.track import Track
 from ledger_client.transport import Transport
 

@@ -11,7 +11,7 @@ from ledger_client.errors import ApiError, ConnectionFailed
 from ledger_client.jsontext import encode
 from ledger_client.record import data_of
 from ledger_client.recorder.journal import Entry, Journal
-from ledger_client.recorder.said import COMPLETE, CREATE, ENDINGS, FAIL, FRAMES
+from ledger_client.recorder.said import COMPLETE, CREATE, ENDINGS, FAIL, FRAMES, with_parent
 from ledger_client.recorder.track import Track
 from ledger_client.request import Request
 from ledger_client.retries import PASSING, backoff
@@ -63,10 +63,11 @@ class Delivery:
     def _send(self, track: Track, journal: Journal, entry: Entry) -> None:
         if entry.path != CREATE and track.execution_id is None:
             return self._refused(track, journal, entry, "its run was not created")
-        answer = self._try(track, entry)
+        answer = self._create(track, entry) if entry.path == CREATE else self._try(track, entry)
         if not isinstance(answer, ApiError):
             if entry.path == CREATE:
                 track.created(answer["id"])
+            track.is_cancelled = track.is_cancelled or answer.get("cancellation_requested", False)
             return None
         if entry.path == COMPLETE and answer.code != "illegal_transition":
             self._try(track, Entry(f"{entry.key}-refused", FAIL, encode(_not_taken(answer))))
@@ -79,6 +80,20 @@ class Delivery:
             if isinstance(answer, ApiError):
                 self._refused(track, journal, alone, str(answer))
         return None
+
+    def _create(self, track: Track, entry: Entry) -> Any | ApiError:
+        """Announce a run, under the one it is a part of; by itself, if that cannot be."""
+        if entry.under is None:
+            return self._try(track, entry)
+        parent = self._create(track, entry.under)
+        if isinstance(parent, ApiError):
+            return self._try(track, entry)
+        child = Entry(entry.key, CREATE, with_parent(entry.body, parent["id"]))
+        answer = self._try(track, child)
+        if not isinstance(answer, ApiError):
+            return answer
+        log.warning("recording %s is not a part of %s: %s", track.name, parent["id"], answer)
+        return self._try(track, Entry(f"{entry.key}-alone", CREATE, entry.body))
 
     def _try(self, track: Track, entry: Entry) -> Any | ApiError:
         """What the server recorded, or why it never will."""

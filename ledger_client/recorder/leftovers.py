@@ -1,21 +1,11 @@
 """What processes that are gone have left to be delivered."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from ledger_client.options import Options
 from ledger_client.recorder.journal import Journal
-from ledger_client.recorder.spill_file import SUFFIX, SpillFile, target_of
+from ledger_client.recorder.spill_file import SpillFile, target_of
 from ledger_client.recorder.track import Track
-
-
-def left_behind(directory: Path) -> Iterator[Path]:
-    """The files in which recordings wait, of living processes too; oldest first."""
-    try:
-        found = sorted(directory.glob(f"*{SUFFIX}"), key=_age)
-    except OSError:  # a directory that one may not look into has nothing for us
-        return
-    yield from found
 
 
 def adopted(path: Path, options: Options | None) -> Track | None:
@@ -35,10 +25,3 @@ def adopted(path: Path, options: Options | None) -> Track | None:
         file.close()
         return None
     return Track(path.stem, Journal(file), is_orphan=True)
-
-
-def _age(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -13,9 +13,10 @@ from uuid import uuid4
 from ledger_client.options import Options
 from ledger_client.recorder.couriers import Couriers
 from ledger_client.recorder.journal import Journal
-from ledger_client.recorder.leftovers import adopted, left_behind
+from ledger_client.recorder.leftovers import adopted
+from ledger_client.recorder.room import Room
 from ledger_client.recorder.said import MOST_FRAMES, Said, requests_of
-from ledger_client.recorder.spill_file import SpillFile
+from ledger_client.recorder.spill_file import SpillFile, left_behind
 from ledger_client.recorder.track import Track
 from ledger_client.transport import Transport
 
@@ -43,11 +44,11 @@ class Recorder:
         if options.spill is not None and any(left_behind(options.spill)):
             self._start()
 
-    def open(self) -> Track:
-        """A new recording."""
+    def open(self, parent: Track | None = None) -> Track:
+        """A new recording, on its own or as a part of another one."""
         if self._process != os.getpid():
             self._start()
-        track = Track(uuid4().hex)
+        track = Track(uuid4().hex, parent=parent)
         self._live.add(track)
         return track
 
@@ -118,6 +119,7 @@ class Recorder:
         self._live: set[Track] = set()
         self._some, self._full, self._closing = Event(), Event(), Event()
         self._is_writing = True
+        self._room = Room(self._options.spill)
         self._transport = Transport(self._options)
         self._couriers = Couriers(self._transport, self._finished)
         self._writer = Thread(target=self._write, name="ledger-recorder", daemon=True)
@@ -171,7 +173,7 @@ class Recorder:
 
     def _put_down(self, track: Track, said: Iterable[Said]) -> None:
         if track.journal is None:
-            track.journal = Journal(self._file(track.name))
+            track.journal = Journal(self._file(track.name), self._room)
         for path, body in requests_of(said):
             track.write(path, body)
         self._couriers.announce(track)

@@ -12,6 +12,7 @@ from uuid import uuid4
 from ledger_client.jsontext import encode, encode_anything, jsonable
 from ledger_client.recorder.recorder import Recorder
 from ledger_client.recorder.said import COMPLETE, CREATE, FAIL, FRAMES, START, Said
+from ledger_client.recorder.track import Track
 
 log = logging.getLogger("ledger_client")
 
@@ -47,10 +48,10 @@ class Recording:
     def __enter__(self) -> Self:
         given = {name: value for name, value in self._announcement.items() if value is not None}
         given |= {name: _name(given[name]) for name in _NAMES if given.get(name)}
-        self._track = self._recorder.open()
+        self._before = _current.get()
+        self._track = self._recorder.open(self._parent)
         self._say(CREATE, encode(jsonable(given)))
         self._say(START, "{}")
-        self._before = _current.get()
         _current.set(self)
         return self
 
@@ -78,6 +79,27 @@ class Recording:
         trace: TracebackType | None,
     ) -> None:
         self.__exit__(kind, error, trace)
+
+    @property
+    def _parent(self) -> Track | None:
+        """The run in whose block this one begins, unless it was said to be a part of another."""
+        outer = self._before
+        if outer is None or self._announcement.get("parent_execution_id") is not None:
+            return None
+        return outer._track if outer._recorder is self._recorder else None  # noqa: SLF001
+
+    @property
+    def input(self) -> Any:
+        """What the run was given."""
+        return self._announcement.get("input")
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked for it to stop.
+
+        The server says so when it takes the next frames. What follows is the program's affair.
+        """
+        return self._track.is_cancelled
 
     @property
     def execution_id(self) -> str | None:

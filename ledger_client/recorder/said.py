@@ -60,6 +60,11 @@ def _body(said: Said) -> str:
     return f"{{{when}}}" if said.text == "{}" else f"{said.text[:-1]},{when}}}"
 
 
+def with_parent(body: str, execution_id: str) -> str:
+    """The body that announces a run, as that of a part of another one."""
+    return f'{body[:-1]},"parent_execution_id":{encode_anything(execution_id)}}}'
+
+
 def time_text(nanoseconds: int) -> str:
     """A time since 1970 as RFC 3339 in UTC, with microseconds."""
     seconds, rest = divmod(nanoseconds, 10**9)

@@ -7,6 +7,7 @@ with its process: a file that can be locked is nobody's any more.
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -96,6 +97,15 @@ class SpillFile:
         return None
 
 
+def left_behind(directory: Path) -> Iterator[Path]:
+    """The files in which recordings wait, of living processes too; oldest first."""
+    try:
+        found = sorted(directory.glob(f"*{SUFFIX}"), key=_age)
+    except OSError:  # a directory that one may not look into has nothing for us
+        return
+    yield from found
+
+
 def target_of(options: Options) -> dict[str, str]:
     """Which server and which workspace a client's recordings are for."""
     return {"server": options.base_url, "workspace": options.workspace}
@@ -107,3 +117,10 @@ def _target_in(header: bytes) -> dict[str, str] | None:
     except ValueError:
         return None
     return said if isinstance(said, dict) else None
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

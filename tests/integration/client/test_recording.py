@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -55,6 +58,51 @@ def test_a_run_is_recorded_as_it_was_said(ledger: Ledger) -> None:
     assert [type(event) for event in events] == kinds
     assert events[1].id == events[2].id
     assert (events[2].output, events[2].summary) == ({"found": True}, "found")
+
+
+def test_a_run_within_another_is_its_child(ledger: Ledger) -> None:
+    with ledger.record(agent="outer", input={"q": 1}) as outer:
+        with ledger.record(agent="inner") as soon:
+            pass
+        assert outer.wait_for_id(20)
+        with ledger.record(agent="inner") as later:
+            pass
+    with ledger.record(agent="other") as other:
+        pass
+
+    top, first, second, apart = (run_of(ledger, run) for run in (outer, soon, later, other))
+
+    assert outer.input == {"q": 1}
+    assert first.parent_execution_id == second.parent_execution_id == top.id
+    assert apart.parent_execution_id is None
+
+
+def test_a_run_nested_too_deeply_is_recorded_by_itself(ledger: Ledger) -> None:
+    with ExitStack() as blocks:
+        runs = [blocks.enter_context(ledger.record(agent=f"level {n}")) for n in range(53)]
+
+    shown = [run_of(ledger, run) for run in runs]
+
+    parents = [run.parent_execution_id for run in shown]
+    assert parents[1:51] == [run.id for run in shown[:50]]
+    assert parents[51] is None
+    assert parents[52] == shown[51].id
+
+
+def test_a_program_learns_that_its_run_is_to_stop(ledger: Ledger) -> None:
+    with ledger.record(agent="long") as run:
+        id_ = run.wait_for_id(20)
+        assert id_ is not None
+        run.flush(20)
+        assert not run.cancelled
+        with ThreadPoolExecutor() as others:
+            cancelling = others.submit(ledger.executions.cancel, id_)
+            until = monotonic() + 20
+            while not run.cancelled:
+                assert monotonic() < until
+                run.content("more")
+                run.flush(20)
+        cancelling.result(20)
 
 
 def test_leaving_the_block_completes_the_run_with_its_output(ledger: Ledger) -> None:

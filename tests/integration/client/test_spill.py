@@ -13,6 +13,7 @@ import pytest
 from ledger_client import ConnectionFailed, ContentEvent, Ledger, spill
 from ledger_client.models import Execution
 from ledger_client.recorder.journal import Entry, Journal
+from ledger_client.recorder.room import Room
 from ledger_client.recorder.spill_file import SpillFile
 from tests.integration.client.conftest import address, settings_in
 from tests.integration.client.sockets import answer, free_port, proxy_to, scripted
@@ -29,6 +30,10 @@ with ledger.record(agent="killed", input={"n": 1}) as run:
     print("said", flush=True)
     sys.stdin.read()
 """
+
+
+AT_ONCE = 5.0
+"""Seconds in which a program is through that waits for nothing, on a machine that has to rest."""
 
 
 def said(ledger: Ledger, run: Execution) -> list[str]:
@@ -59,6 +64,20 @@ def record(ledger: Ledger, words: int = 10) -> None:
         run.output = {"words": words}
 
 
+def kill_while_it_records(program: str, folder: Path, server: str) -> None:
+    """Run a program that records a hundred words for a server that is away, and kill it then."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, server, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"said\n"
+        wait_for('"content\\":\\"99', folder)
+        process.send_signal(signal.SIGKILL)
+
+
 def test_a_server_that_is_away_holds_nobody_up_and_gets_it_later(tmp_path: Path) -> None:
     port, folder = free_port(), tmp_path / "spill"
     began = monotonic()
@@ -66,7 +85,7 @@ def test_a_server_that_is_away_holds_nobody_up_and_gets_it_later(tmp_path: Path)
     with Ledger(at(port), spill=folder) as ledger:
         for _ in range(3):
             record(ledger)
-        assert monotonic() - began < 1
+        assert monotonic() - began < AT_ONCE
         assert not ledger.flush(0.3)
         with live_server(settings_in(tmp_path), port=port):
             assert ledger.flush(20)
@@ -74,6 +93,43 @@ def test_a_server_that_is_away_holds_nobody_up_and_gets_it_later(tmp_path: Path)
             assert [run.status for run in found] == ["completed"] * 3
             assert [said(ledger, run) for run in found] == [[str(n) for n in range(10)]] * 3
         assert [*folder.iterdir()] == []
+
+
+def test_a_run_within_another_is_its_child_also_when_the_server_was_away(tmp_path: Path) -> None:
+    port, folder = free_port(), tmp_path / "spill"
+
+    with Ledger(at(port), spill=folder) as ledger:
+        with (
+            ledger.record(agent="top", input={"n": 1}),
+            ledger.record(agent="middle"),
+            ledger.record(agent="leaf"),
+        ):
+            pass
+        assert not ledger.flush(0.3)
+        with live_server(settings_in(tmp_path), port=port):
+            assert ledger.flush(20)
+            by_name = {run.agent_name: run for run in runs(ledger)}
+
+    assert by_name["leaf"].parent_execution_id == by_name["middle"].id
+    assert by_name["middle"].parent_execution_id == by_name["top"].id
+    assert {run.root_execution_id for run in by_name.values()} == {by_name["top"].id}
+
+
+def test_the_child_of_a_killed_program_finds_its_parent(tmp_path: Path) -> None:
+    folder = tmp_path / "spill"
+    program = PROGRAM.replace(
+        "    for n", '    ledger.record(agent="child").__enter__()\n    for n'
+    )
+    kill_while_it_records(program, folder, at(free_port()))
+
+    with (
+        live_server(settings_in(tmp_path)) as server,
+        Ledger(at(server.port)) as ledger,
+    ):
+        assert spill.deliver(folder, ledger, any_server=True) == 2
+        child, parent = sorted(runs(ledger), key=lambda run: str(run.agent_name))
+
+    assert (child.agent_name, child.parent_execution_id) == ("child", parent.id)
 
 
 def test_a_later_client_delivers_what_an_earlier_one_could_not(tmp_path: Path) -> None:
@@ -93,16 +149,7 @@ def test_a_later_client_delivers_what_an_earlier_one_could_not(tmp_path: Path) -
 
 def test_a_program_that_is_killed_loses_nothing_that_was_written(tmp_path: Path) -> None:
     port, folder = free_port(), tmp_path / "spill"
-    program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, at(port), str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    with program:
-        assert program.stdout is not None
-        assert program.stdout.readline() == b"said\n"
-        wait_for('"content\\":\\"99', folder)
-        program.send_signal(signal.SIGKILL)
+    kill_while_it_records(PROGRAM, folder, at(port))
 
     with live_server(settings_in(tmp_path), port=port), Ledger(at(port), spill=False) as ledger:
         assert spill.deliver(folder, ledger) == 1
@@ -221,8 +268,8 @@ def read(journal: Journal) -> list[Entry]:
     return found
 
 
-def spill_file(folder: Path) -> SpillFile:
-    return SpillFile.create(folder, "name", Ledger(at(1), spill=False).options)
+def spill_file(folder: Path, name: str = "name") -> SpillFile:
+    return SpillFile.create(folder, name, Ledger(at(1), spill=False).options)
 
 
 def test_a_line_that_was_cut_off_is_none(tmp_path: Path) -> None:
@@ -260,3 +307,22 @@ def test_a_full_disk_loses_nothing_and_changes_no_order(tmp_path: Path) -> None:
 
     assert read(journal) == [one, *rest]
     journal.finish()
+
+
+def test_files_take_no_more_room_than_there_is(tmp_path: Path) -> None:
+    room = Room(tmp_path, most_bytes=100)
+    first = Journal(spill_file(tmp_path, "a"), room)
+    second = Journal(spill_file(tmp_path, "b"), room)
+    one, two, three = entries("one", "two", "three")
+
+    first.append(one)
+    second.append(two)
+    second.append(three)
+
+    assert not room.take(50)
+    assert second.peek() == two
+    second.advance()
+    assert second.peek() == three
+    assert second.leave() == 1
+    first.finish()
+    assert room.take(50)
