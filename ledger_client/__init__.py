@@ -29,11 +29,14 @@ from ledger_client.events import (
     ToolStartEvent,
     UsageEvent,
 )
+from ledger_client.recorder.answers import ApprovalDenied
 from ledger_client.recorder.recorded import recorded
-from ledger_client.recorder.recording import Recording, ToolCall, current_recording
+from ledger_client.recorder.recording import Recording, current_recording
+from ledger_client.recorder.tool_call import ToolCall
 
 __all__ = [
     "ApiError",
+    "ApprovalDenied",
     "ApprovalEvent",
     "AsyncLedger",
     "BadRequest",

@@ -137,6 +137,11 @@ class ApprovalRequest(Record):
     expires_at: str | None
     created_at: str
 
+    @property
+    def approved(self) -> bool:
+        """Whether the answer was yes."""
+        return self.status == "approved"
+
 
 class AuditEvent(Record):
     """One recorded event: who, when, what."""

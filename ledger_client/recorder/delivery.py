@@ -11,7 +11,15 @@ from ledger_client.errors import ApiError, ConnectionFailed
 from ledger_client.jsontext import encode
 from ledger_client.record import data_of
 from ledger_client.recorder.journal import Entry, Journal
-from ledger_client.recorder.said import COMPLETE, CREATE, ENDINGS, FAIL, FRAMES, with_parent
+from ledger_client.recorder.said import (
+    APPROVALS,
+    COMPLETE,
+    CREATE,
+    ENDINGS,
+    FAIL,
+    FRAMES,
+    with_parent,
+)
 from ledger_client.recorder.track import Track
 from ledger_client.request import Request
 from ledger_client.retries import PASSING, backoff
@@ -65,14 +73,13 @@ class Delivery:
             return self._refused(track, journal, entry, "its run was not created")
         answer = self._create(track, entry) if entry.path == CREATE else self._try(track, entry)
         if not isinstance(answer, ApiError):
-            if entry.path == CREATE:
-                track.created(answer["id"])
-            track.is_cancelled = track.is_cancelled or answer.get("cancellation_requested", False)
-            return None
+            return self._taken(track, entry, answer)
         if entry.path == COMPLETE and answer.code != "illegal_transition":
             self._try(track, Entry(f"{entry.key}-refused", FAIL, encode(_not_taken(answer))))
         frames = json.loads(entry.body) if entry.path == FRAMES else []
         if len(frames) < 2:  # noqa: PLR2004  one frame cannot be parted
+            if entry.path == APPROVALS:
+                track.answers.put(answer)
             return self._refused(track, journal, entry, str(answer))
         for number, frame in enumerate(frames):
             alone = Entry(f"{entry.key}-{number}", FRAMES, encode(frame))
@@ -80,6 +87,13 @@ class Delivery:
             if isinstance(answer, ApiError):
                 self._refused(track, journal, alone, str(answer))
         return None
+
+    def _taken(self, track: Track, entry: Entry, answer: Any) -> None:
+        if entry.path == CREATE:
+            track.created(answer["id"])
+        if entry.path == APPROVALS:
+            track.answers.put(answer["approval_id"])
+        track.is_cancelled = track.is_cancelled or answer.get("cancellation_requested", False)
 
     def _create(self, track: Track, entry: Entry) -> Any | ApiError:
         """Announce a run, under the one it is a part of; by itself, if that cannot be."""

@@ -5,12 +5,17 @@ import logging
 import os
 from collections import deque
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
+from queue import Empty
 from threading import Event, Lock, Thread
 from time import monotonic, sleep
 from uuid import uuid4
 
+from ledger_client.errors import ApiError, LedgerClientError
+from ledger_client.models import ApprovalRequest
 from ledger_client.options import Options
+from ledger_client.recorder.answers import wait_for_answer
 from ledger_client.recorder.couriers import Couriers
 from ledger_client.recorder.journal import Journal
 from ledger_client.recorder.leftovers import adopted
@@ -28,6 +33,7 @@ GATHER_SECONDS = 0.04
 _CLOSE_SECONDS = 5.0
 _LONGEST_REQUEST = 10.0
 _LOOK_SECONDS = 0.005
+_LOOK_FOR_AN_ANSWER_SECONDS = 0.5
 
 
 class Recorder:
@@ -66,6 +72,33 @@ class Recorder:
     def hurry(self) -> None:
         """Write now what was said."""
         self._full.set()
+
+    def answer(self, track: Track) -> ApprovalRequest:
+        """Wait for a human's answer to what a recording asked last, however long. Blocks.
+
+        Raises:
+            ApprovalDenied: the answer is no, and the run is over.
+            ApiError: it could not be asked.
+            LedgerClientError: the client was closed.
+        """
+        self.hurry()
+        asked: str | ApiError | None = None
+        while asked is None:
+            self._rest(0)
+            with suppress(Empty):
+                asked = track.answers.get(timeout=_LOOK_FOR_AN_ANSWER_SECONDS)
+        if isinstance(asked, ApiError):
+            raise asked
+        try:
+            return wait_for_answer(self._transport, asked, self._rest)
+        except RuntimeError:  # the connection was closed under the question
+            self._rest(0)
+            raise
+
+    def _rest(self, seconds: float) -> None:
+        if self._closing.wait(seconds):
+            message = "the client was closed while its run waited for a human"
+            raise LedgerClientError(message)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all that was said is at the server.

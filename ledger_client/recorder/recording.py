@@ -6,18 +6,28 @@ from contextvars import ContextVar
 from time import time_ns
 from traceback import format_exception
 from types import TracebackType
-from typing import Any, Self
-from uuid import uuid4
+from typing import Any, Literal, Self
 
 from ledger_client.jsontext import encode, encode_anything, jsonable
+from ledger_client.models import ApprovalRequest
+from ledger_client.recorder.answers import ApprovalDenied
 from ledger_client.recorder.recorder import Recorder
-from ledger_client.recorder.said import COMPLETE, CREATE, FAIL, FRAMES, START, Said
+from ledger_client.recorder.said import (
+    APPROVALS,
+    COMPLETE,
+    CREATE,
+    FAIL,
+    FRAMES,
+    START,
+    Said,
+    short_name,
+)
+from ledger_client.recorder.tool_call import ToolCall
 from ledger_client.recorder.track import Track
 
 log = logging.getLogger("ledger_client")
 
 _NAMES = ("agent", "session_id", "user_id")
-_LONGEST_NAME = 200
 _LONGEST_ERROR = 10_000
 _LONGEST_TRACE = 100_000
 _current: ContextVar["Recording | None"] = ContextVar("ledger_client_recording", default=None)
@@ -31,8 +41,8 @@ def current_recording() -> "Recording | None":
 class Recording:
     """One run. Enter it to begin; leaving it ends the run, by an exception or with `output`.
 
-    Nothing here raises because of the ledger, or waits for it. What the program says is written
-    down within 50 ms, and delivered as soon as the server takes it.
+    Nothing here but `approval` raises because of the ledger, or waits for it. What the program says
+    is written down within 50 ms, and delivered as soon as the server takes it.
 
     Attributes:
         output: what the run came to, for when the block is left; see also `complete`.
@@ -47,7 +57,7 @@ class Recording:
 
     def __enter__(self) -> Self:
         given = {name: value for name, value in self._announcement.items() if value is not None}
-        given |= {name: _name(given[name]) for name in _NAMES if given.get(name)}
+        given |= {name: short_name(given[name]) for name in _NAMES if given.get(name)}
         self._before = _current.get()
         self._track = self._recorder.open(self._parent)
         self._say(CREATE, encode(jsonable(given)))
@@ -127,9 +137,9 @@ class Recording:
         """A piece of the answer."""
         self._say(FRAMES, str(text), "content")
 
-    def tool(self, name: str, input: Any = None) -> "ToolCall":  # noqa: A002  as in the contract
+    def tool(self, name: str, input: Any = None) -> ToolCall:  # noqa: A002  as in the contract
         """A call of a tool, as a block; say its result inside."""
-        return ToolCall(self, name, input)
+        return ToolCall(self.frame, name, input)
 
     def usage(
         self,
@@ -156,12 +166,60 @@ class Recording:
         facts = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, **more}
         if cost_usd is not None:
             facts["cost_usd"] = str(cost_usd)
-        self.frame("usage", model=_name(model), raw=raw, **facts)
+        self.frame("usage", model=short_name(model), raw=raw, **facts)
 
     def frame(self, type: str, **facts: Any) -> None:  # noqa: A002  as in the contract
         """A frame by its type, as the HTTP API has it; facts that are None are left out."""
         given = {name: value for name, value in facts.items() if value is not None}
         self._say(FRAMES, encode_anything({"type": type, **given}))
+
+    def approval(
+        self,
+        checkpoint: str,
+        payload: Mapping[str, Any],
+        *,
+        required_role: Literal["operator", "admin"] | None = None,
+        not_requester: bool | None = None,
+        on_reject: Literal["end", "resume"] | None = None,
+        expires_in_s: float | None = None,
+    ) -> ApprovalRequest:
+        """Wait until a human decides on what is shown. The one thing here that waits: it blocks.
+
+        Act on the `payload` of what is returned: a human may have edited it before saying yes. In
+        asyncio, `await asyncio.to_thread(run.approval, ...)`.
+
+        Args:
+            checkpoint: a name for the place where the run waits.
+            payload: what the human is shown, exactly.
+            required_role: who decides has at least this role.
+            not_requester: who records the run does not decide.
+            on_reject: "resume" to go on after a no, with a decision that is not `approved`; "end",
+                as by default, to end with it.
+            expires_in_s: seconds after which the server says no.
+
+        Raises:
+            ApprovalDenied: nobody said yes; the run is over.
+            ApiError: it could not be asked.
+            LedgerClientError: the client was closed meanwhile.
+        """
+        asked = {
+            "checkpoint_name": checkpoint,
+            "payload": payload,
+            "required_role": required_role,
+            "not_requester": not_requester,
+            "on_reject": on_reject,
+            "expires_in_s": expires_in_s,
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        self._say(APPROVALS, encode(jsonable(given)))
+        try:
+            decided = self._recorder.answer(self._track)
+        except ApprovalDenied:
+            self._is_over = True
+            raise
+        if decided.approved:
+            self._say(START, "{}")
+        return decided
 
     def complete(self, output: Any = None) -> None:
         """End the run with an output. What is no mapping becomes `{"result": ...}`."""
@@ -171,7 +229,7 @@ class Recording:
         """End the run by an error: its message, and `error`, `timeout` or `budget_exceeded`."""
         facts = {"error": error[:_LONGEST_ERROR], "error_code": error_code}
         if error_type is not None:
-            facts["error_type"] = _name(error_type)
+            facts["error_type"] = short_name(error_type)
         self._end(FAIL, facts)
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -182,7 +240,7 @@ class Recording:
         trace = "".join(format_exception(error))
         facts = {
             "error": (str(error) or type(error).__name__)[:_LONGEST_ERROR],
-            "error_type": _name(type(error).__name__),
+            "error_type": short_name(type(error).__name__),
             "trace": trace[-_LONGEST_TRACE:],
         }
         self._end(FAIL, facts)
@@ -199,53 +257,8 @@ class Recording:
         self._recorder.say(self._track, Said(time_ns(), path, kind, text))
 
 
-class ToolCall:
-    """A call of a tool. An exception that leaves the block is recorded as the tool's error."""
-
-    def __init__(self, recording: Recording, name: str, given: Any) -> None:
-        self._recording = recording
-        self._facts: dict[str, Any] = {"id": uuid4().hex, "name": _name(name)}
-        self._given = given
-        self._result: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        self._recording.frame("tool_start", **self._facts, input=self._given)
-        return self
-
-    def __exit__(
-        self,
-        _: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            self._result["error"] = str(error) or type(error).__name__
-        self._recording.frame("tool_end", **self._facts, **self._result)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, trace)
-
-    def result(self, output: Any, *, summary: str | None = None) -> None:
-        """What the tool gave, and a short text of it for display."""
-        self._result = {"output": output, "summary": summary}
-
-
 def output_of(value: Any) -> Mapping[str, Any]:
     """An output as the ledger keeps it: an object."""
     if value is None:
         return {}
     return value if isinstance(value, Mapping) else {"result": value}
-
-
-def _name(text: str) -> str:
-    """A name as the server takes it: short, on one line."""
-    shown = "".join(c if c.isprintable() else " " for c in str(text)[:_LONGEST_NAME])
-    return shown.strip() or "unnamed"

@@ -9,11 +9,13 @@ from ledger_client.jsontext import encode_anything
 CREATE: Final = ""
 START: Final = "/start"
 FRAMES: Final = "/frames"
+APPROVALS: Final = "/approvals"
 COMPLETE: Final = "/complete"
 FAIL: Final = "/fail"
 ENDINGS: Final = frozenset({COMPLETE, FAIL})
 
 MOST_FRAMES: Final = 200
+_LONGEST_NAME = 200
 _MOST_CHARACTERS = 1024 * 1024
 
 
@@ -54,6 +56,8 @@ def requests_of(said: Iterable[Said]) -> Iterator[tuple[str, str]]:
 
 def _body(said: Said) -> str:
     """The JSON object with its time in it."""
+    if said.path == APPROVALS:  # when it was asked is when the server was
+        return said.text
     when = f'"{"at" if said.path else "created_at"}":"{time_text(said.at)}"'
     if said.kind:
         return f'{{"type":"{said.kind}","content":{encode_anything(said.text)},{when}}}'
@@ -70,3 +74,9 @@ def time_text(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds, 10**9)
     time = datetime.fromtimestamp(seconds, UTC)
     return f"{time:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+
+
+def short_name(text: str) -> str:
+    """A name as the server takes it: short, on one line."""
+    shown = "".join(c if c.isprintable() else " " for c in str(text)[:_LONGEST_NAME])
+    return shown.strip() or "unnamed"

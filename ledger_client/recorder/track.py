@@ -1,7 +1,9 @@
 """One recording on its way to the server."""
 
+from queue import SimpleQueue
 from threading import Event
 
+from ledger_client.errors import ApiError
 from ledger_client.recorder.journal import Entry, Journal
 from ledger_client.recorder.said import CREATE, with_parent
 
@@ -20,6 +22,7 @@ class Track:
         is_over: whether an end was said; nothing follows it.
         is_cancelled: whether somebody wants it to stop, as far as the server has said.
         is_orphan: whether the process that recorded is gone.
+        answers: to what was asked, in order: the id of the approval, or why there is none.
         known: set when the id is known, or never will be in this process.
     """
 
@@ -40,6 +43,7 @@ class Track:
         self.is_over = False
         self.is_cancelled = False
         self.is_orphan = is_orphan
+        self.answers: SimpleQueue[str | ApiError] = SimpleQueue()
         self.known = Event()
         self._number = 0
 

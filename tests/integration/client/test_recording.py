@@ -6,15 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 
 from ledger_client import (
+    ApprovalDenied,
     AsyncLedger,
+    BadRequest,
     ContentEvent,
     Ledger,
+    LedgerClientError,
     Recording,
     ThinkingEvent,
     ToolEndEvent,
@@ -26,6 +29,8 @@ from ledger_client import (
 from ledger_client.models import Execution
 from tests.integration.client.conftest import address
 from tests.live_server import Caller
+
+Json = dict[str, Any]
 
 
 def run_of(ledger: Ledger, recording: Recording) -> Execution:
@@ -103,6 +108,81 @@ def test_a_program_learns_that_its_run_is_to_stop(ledger: Ledger) -> None:
                 run.content("more")
                 run.flush(20)
         cancelling.result(20)
+
+
+def decide(ledger: Ledger, decision: str, payload: Json | None = None) -> None:
+    """Answer the one request that waits, or comes; with an edit before, if one is given."""
+    until = monotonic() + 20
+    while not (waiting := ledger.approvals.list(status="pending").data):
+        assert monotonic() < until
+        sleep(0.01)
+    (request,) = waiting
+    if payload is not None:
+        request = ledger.approvals.supersede(request.id, payload=payload)
+    ledger.approvals.decide(request.id, decision=decision, reason="because")
+
+
+def test_a_run_waits_for_a_human_and_goes_on_with_what_was_approved(ledger: Ledger) -> None:
+    with ThreadPoolExecutor() as others, ledger.record(agent="clerk") as run:
+        run.content("before")
+        answer = others.submit(decide, ledger, "approved", {"to": "ada"})
+        decided = run.approval("send", {"to": "all"}, required_role="operator")
+        answer.result(20)
+        run.content("after")
+
+    shown = run_of(ledger, run)
+    types = [event.type for event in ledger.executions.events(shown.id)]
+
+    assert (decided.approved, decided.payload, decided.reason) == (True, {"to": "ada"}, "because")
+    assert shown.status == "completed"
+    assert types == [
+        "created",
+        "started",
+        "content_streamed",
+        "approval_requested",
+        "approval_superseded",
+        "approved",
+        "started",
+        "content_streamed",
+        "completed",
+    ]
+
+
+def test_a_no_ends_the_run_and_the_block(ledger: Ledger) -> None:
+    with ThreadPoolExecutor() as others:
+        others.submit(decide, ledger, "rejected")
+        with pytest.raises(ApprovalDenied, match="because"), ledger.record(agent="clerk") as run:
+            run.approval("send", {})
+
+    assert run_of(ledger, run).status == "rejected"
+
+
+def test_a_run_that_asked_to_goes_on_after_a_no(ledger: Ledger) -> None:
+    with ThreadPoolExecutor() as others, ledger.record(agent="clerk") as run:
+        others.submit(decide, ledger, "rejected")
+        decided = run.approval("send", {}, on_reject="resume")
+        run.output = {"sent": decided.approved}
+
+    shown = run_of(ledger, run)
+    assert (shown.status, shown.output) == ("completed", {"sent": False})
+
+
+def test_what_cannot_be_asked_is_said_to_the_program(ledger: Ledger) -> None:
+    with pytest.raises(BadRequest, match="payload"), ledger.record(agent="clerk") as run:
+        run.approval("send", {"n": 2**60})
+
+    assert run_of(ledger, run).status == "failed"
+
+
+def test_a_client_that_is_closed_lets_nobody_wait_for_a_human(server: Caller) -> None:
+    ledger = Ledger(address(server), spill=False)
+    with ThreadPoolExecutor() as others, ledger.record(agent="clerk") as run:
+        asking = others.submit(run.approval, "send", {})
+        assert run.wait_for_id(20)
+        ledger.close()
+
+        with pytest.raises(LedgerClientError):
+            asking.result(20)
 
 
 def test_leaving_the_block_completes_the_run_with_its_output(ledger: Ledger) -> None:

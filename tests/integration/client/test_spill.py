@@ -32,6 +32,8 @@ with ledger.record(agent="killed", input={"n": 1}) as run:
 """
 
 
+LAST_WORD = '"content\\":\\"99'
+
 AT_ONCE = 5.0
 """Seconds in which a program is through that waits for nothing, on a machine that has to rest."""
 
@@ -64,8 +66,8 @@ def record(ledger: Ledger, words: int = 10) -> None:
         run.output = {"words": words}
 
 
-def kill_while_it_records(program: str, folder: Path, server: str) -> None:
-    """Run a program that records a hundred words for a server that is away, and kill it then."""
+def kill_while_it_records(program: str, folder: Path, server: str, *texts: str) -> None:
+    """Run a program that records for a server that is away, and kill it once texts are written."""
     process = subprocess.Popen(
         [sys.executable, "-c", program, server, str(folder)],
         stdin=subprocess.PIPE,
@@ -74,7 +76,8 @@ def kill_while_it_records(program: str, folder: Path, server: str) -> None:
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"said\n"
-        wait_for('"content\\":\\"99', folder)
+        for text in texts:
+            wait_for(text, folder)
         process.send_signal(signal.SIGKILL)
 
 
@@ -120,7 +123,7 @@ def test_the_child_of_a_killed_program_finds_its_parent(tmp_path: Path) -> None:
     program = PROGRAM.replace(
         "    for n", '    ledger.record(agent="child").__enter__()\n    for n'
     )
-    kill_while_it_records(program, folder, at(free_port()))
+    kill_while_it_records(program, folder, at(free_port()), LAST_WORD, '\\"child')
 
     with (
         live_server(settings_in(tmp_path)) as server,
@@ -149,7 +152,7 @@ def test_a_later_client_delivers_what_an_earlier_one_could_not(tmp_path: Path) -
 
 def test_a_program_that_is_killed_loses_nothing_that_was_written(tmp_path: Path) -> None:
     port, folder = free_port(), tmp_path / "spill"
-    kill_while_it_records(PROGRAM, folder, at(port))
+    kill_while_it_records(PROGRAM, folder, at(port), LAST_WORD)
 
     with live_server(settings_in(tmp_path), port=port), Ledger(at(port), spill=False) as ledger:
         assert spill.deliver(folder, ledger) == 1
