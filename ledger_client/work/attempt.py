@@ -164,8 +164,11 @@ class Attempt:
         async with self._without_slot():
             while True:
                 stands = await self._hold.go_on()
-                if stands["status"] != "awaiting_approval":
+                if stands["status"] == "running":
                     return stands
+                if stands["status"] != "awaiting_approval":  # it is over: the agent never goes on
+                    self.interrupt(Interruption.OVER)
+                    await asyncio.get_running_loop().create_future()
 
     async def _child(self, agent: str, input_: Json, metadata: Json) -> Execution:
         async with self._without_slot():
