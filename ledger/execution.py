@@ -48,6 +48,7 @@ class Execution(BaseAggregate[str]):
         self.worker: str | None = None
         self.lease: str | None = None
         self.attempt = 0
+        self.goes_on_after_no = False
         self.work_time = WorkTime()
         self.started_at: datetime | None = None
         self.approval: PendingApproval | None = None
@@ -248,6 +249,7 @@ class Execution(BaseAggregate[str]):
         if isinstance(event, e.Transition):
             self.status = event.status
             self.work_time = self.work_time.moved(event)
+            self.goes_on_after_no = isinstance(event, e.Denied)
         match event:
             case e.Created():
                 self._begin(event)

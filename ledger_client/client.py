@@ -90,7 +90,8 @@ class Ledger(_Records):
     """A ledger, for programs that block. Threads may share it. Use as a context, or close it.
 
     Args:
-        base_url: `http://host:port`; by default `LEDGER_SERVER`, or this machine at port 8080.
+        base_url: `http://host:port`, or `unix:///path/of/a/socket`; by default `LEDGER_SERVER`, or
+            this machine at port 8080.
         api_key: by default `LEDGER_API_KEY`, or none.
         workspace: for keys that open more than one.
         timeout: seconds to wait for each part of an answer.

@@ -8,6 +8,8 @@ from typing import Final
 
 PREFIX: Final = "/api/v1"
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
+_UNIX: Final = "unix://"
+_SCHEMES: Final = ("http://", "https://", f"{_UNIX}/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,8 @@ class Options:
     """How a client reaches its server.
 
     Attributes:
-        base_url: scheme, host and port, and a path if the server is below one.
+        base_url: scheme, host and port, and a path if the server is below one; or `unix://` and
+            the path of a socket on which it listens.
         api_key: sent with every request; empty for none.
         workspace: for keys that open more than one; empty for the key's own.
         timeout: seconds to wait for a connection, and for each part of an answer.
@@ -36,9 +39,15 @@ class Options:
         said = {"X-API-Key": self.api_key, "X-Workspace-ID": self.workspace}
         return {name: value for name, value in said.items() if value}
 
+    @property
+    def socket(self) -> str | None:
+        """The path of the unix socket on which the server listens, if it is reached by one."""
+        return self.base_url.removeprefix(_UNIX) if self.base_url.startswith(_UNIX) else None
+
     def url(self, path: str) -> str:
         """The address of a path below the API's prefix."""
-        return f"{self.base_url}{PREFIX}{path}"
+        server = self.base_url if self.socket is None else "http://localhost"
+        return f"{server}{PREFIX}{path}"
 
 
 def read_options(
@@ -58,8 +67,8 @@ def read_options(
     """
     said = os.environ if environment is None else environment
     url = (base_url or said.get("LEDGER_SERVER") or DEFAULT_URL).rstrip("/").removesuffix(PREFIX)
-    if not url.startswith(("http://", "https://")):
-        message = f"{url!r} is no address of a server; it begins with http:// or https://"
+    if not url.startswith(_SCHEMES):
+        message = f"{url!r} is no address of a server; it begins with http://, https:// or unix:///"
         raise ValueError(message)
     key = said.get("LEDGER_API_KEY", "") if api_key is None else api_key
     place = _spill_directory(spill, said)

@@ -26,7 +26,9 @@ class Transport:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.retries = Retries(options.max_retries)
-        self._http = httpx.Client(**_settings(options))
+        socket = options.socket
+        via = None if socket is None else httpx.HTTPTransport(uds=socket)
+        self._http = httpx.Client(**_settings(options), transport=via)
 
     def run(self, task: Task[T]) -> T:
         """Do a task, to its result. Raises what the task's plan raises."""
@@ -92,7 +94,9 @@ class AsyncTransport:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.retries = Retries(options.max_retries)
-        self._http = httpx.AsyncClient(**_settings(options))
+        socket = options.socket
+        via = None if socket is None else httpx.AsyncHTTPTransport(uds=socket)
+        self._http = httpx.AsyncClient(**_settings(options), transport=via)
 
     async def run(self, task: Task[T]) -> T:
         """Do a task, to its result. Raises what the task's plan raises."""

@@ -10,17 +10,18 @@ from aiohttp import web
 from ledger.clock import CLOCKS, Clocks
 from ledger_client.work import AgentSet
 from server.api.catalog import BUSIEST_FIRST
+from server.auth import ADMIT, Principal
 from server.collector import calm_collector
 from server.dispatch import DISPATCH, Dispatch
+from server.embedded import EMBEDDED, embedded
 from server.errors import problems
 from server.expiry import expire_approvals
 from server.families import Families
 from server.observe import observe
 from server.opening import services_of
-from server.services import SERVICES
+from server.services import SERVICES, Services
 from server.settings import Settings
 from server.standing import STANDING, Standing
-from server.worker import Worker
 
 log = structlog.get_logger()
 
@@ -33,37 +34,63 @@ def build_app(
     clocks: Clocks = CLOCKS,
 ) -> web.Application:
     """The whole server as an aiohttp application; it opens its files when it starts."""
-    app = web.Application(middlewares=[observe, problems], client_max_size=settings.max_body_bytes)
-    for route in BUSIEST_FIRST:
-        app.router.add_route(route.method, route.path, route.serve)
+    app = _routed(settings)
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         async with services_of(settings, clocks.wall) as services:
-            app[SERVICES] = services
             expiry = asyncio.create_task(expire_approvals(services, clocks.wall))
             letting_go = asyncio.create_task(services.outflows.let_go())
-            standing = app[STANDING] = Standing(services, clocks)
-            app[DISPATCH] = Dispatch(services, standing)
-            await standing.start()
+            standing = Standing(services, clocks)
             families = Families(services)
-            await families.start()
-            embedded = Worker(services, agents or AgentSet())
-            if worker:
-                await embedded.start()
-            yield
-            expiry.cancel()
-            await families.stop()
-            await standing.stop()
-            letting_go.cancel()
-            await embedded.stop(settings.shutdown_seconds)
+            dispatch = Dispatch(services, standing)
+            door = _routed(settings)
+            for each in (app, door):
+                each[SERVICES] = services
+                each[STANDING] = standing
+                each[DISPATCH] = dispatch
+            app[ADMIT] = _by_key(services)
+            try:
+                await standing.start()
+                await families.start()
+                if worker and agents:
+                    async with embedded(agents, settings, door) as app[EMBEDDED]:
+                        yield
+                else:
+                    yield
+            finally:
+                expiry.cancel()
+                await families.stop()
+                await standing.stop()
+                letting_go.cancel()
 
-    async def end_streams(app: web.Application) -> None:
+    async def wind_down(app: web.Application) -> None:
+        """What runs in this process finishes while everything it needs is there."""
+        if EMBEDDED in app:
+            await app[EMBEDDED].stop()
         app[SERVICES].hub.close()
         app[STANDING].close()
 
     app.cleanup_ctx.append(run)
-    app.on_shutdown.append(end_streams)
+    app.on_shutdown.append(wind_down)
     return app
+
+
+def _routed(settings: Settings) -> web.Application:
+    app = web.Application(middlewares=[observe, problems], client_max_size=settings.max_body_bytes)
+    for route in BUSIEST_FIRST:
+        app.router.add_route(route.method, route.path, route.serve)
+    return app
+
+
+def _by_key(services: Services) -> Callable[[web.Request], Principal]:
+    """Who comes over the network is known by an API key, and may ask for so much."""
+
+    def admit(request: web.Request) -> Principal:
+        principal = services.keyring.authenticate(request)
+        services.limiter.admit(principal)
+        return principal
+
+    return admit
 
 
 async def serve(

@@ -6,11 +6,9 @@ from typing import Any, NamedTuple
 from ledger import events as e
 from ledger.mapper import Recorded
 from ledger.status import Status
+from server.auth import IN_PROCESS
 
-EMBEDDED = "embedded-"
-"""How the names of in-process workers begin."""
-
-ANSWERS = frozenset({e.Approved.TOPIC, e.Denied.TOPIC})
+_ANSWERS = frozenset({e.Approved.TOPIC, e.Denied.TOPIC})
 """Decisions after which a run goes on."""
 
 Json = dict[str, Any]
@@ -51,7 +49,9 @@ class Assignment(NamedTuple):
         worker: who took it up last; None when nobody did.
         attempt: how often it was taken up.
         approvals: every decision so far after which the run went on, in order.
-        denied_last: whether nothing moved it since a no after which it goes on.
+        taken_up_at: the position of the fact that it was taken up last; 0 when it never was.
+        in_process: whether that was by a worker in the server's process.
+        held_back: whether it is done but for a yes, or was, and nothing followed the no.
         version: of its latest fact.
         lease: the digest under which it is worked on, if under any; none once its worker was lost.
         deadline_at: when that work must be done, RFC 3339.
@@ -72,7 +72,9 @@ class Assignment(NamedTuple):
     worker: str | None
     attempt: int
     approvals: Sequence[Approval]
-    denied_last: bool
+    taken_up_at: int = 0
+    in_process: bool = False
+    held_back: bool = False
     agent_name: str = ""
     version: int = 0
     lease: str | None = None
@@ -86,39 +88,15 @@ class Assignment(NamedTuple):
 
     @property
     def waits_for_a_worker(self) -> bool:
-        """Whether it is to be given to one; not if it goes back to the in-process worker."""
-        if self.mode != "execute":
-            return False
-        approved = self.status is Status.APPROVED and not self.was_embedded
-        return approved or self.status is Status.PENDING
-
-    @property
-    def is_for_embedded(self) -> bool:
-        """Whether an in-process worker may take it up now.
-
-        One that was approved goes back to the kind of worker that asked for the approval.
-        """
-        if self.mode != "execute":
-            return False
-        if self.status is Status.PENDING:
-            return True
-        return self.status is Status.APPROVED and self.was_embedded
-
-    @property
-    def is_at_embedded(self) -> bool:
-        """Whether it is recorded as the work of an in-process worker, alive or not."""
-        return self.mode == "execute" and self.status is Status.RUNNING and self.was_embedded
-
-    @property
-    def was_embedded(self) -> bool:
-        """Whether an in-process worker took it up last."""
-        return (self.worker or "").startswith(EMBEDDED)
+        """Whether it is to be given to one."""
+        return self.mode == "execute" and self.status in {Status.PENDING, Status.APPROVED}
 
 
 def assignment_of(facts: Sequence[Recorded]) -> Assignment:
     """Fold the facts of an execution, frames left out, from the first to the last."""
     created = facts[0].facts
-    last_start = _last(facts, e.Started.TOPIC)
+    start = _last(facts, e.Started.TOPIC)
+    said = start.facts if start else {}
     last_move = next(fact for fact in reversed(facts) if fact.topic in _STATUS_TOPICS)
     return Assignment(
         execution_id=facts[0].id,
@@ -132,19 +110,21 @@ def assignment_of(facts: Sequence[Recorded]) -> Assignment:
         user_id=created["user_id"],
         input=created["input"],
         metadata=_metadata(facts),
-        worker=last_start.get("worker"),
-        attempt=last_start.get("attempt", 0),
+        worker=said.get("worker"),
+        attempt=said.get("attempt", 0),
         approvals=tuple(_approvals(facts)),
-        denied_last=last_move.topic == e.Denied.TOPIC,
+        taken_up_at=start.position if start else 0,
+        in_process=start is not None and start.envelope["actor"]["auth"] == IN_PROCESS,
+        held_back=last_move.topic in _OF_A_REQUEST and _is_held_back(facts),
         agent_name=created["agent_name"],
         version=facts[-1].version,
-        lease=_last(facts, e.Started.TOPIC, e.WorkerLost.TOPIC).get("lease"),
+        lease=_said_last(facts, e.Started.TOPIC, e.WorkerLost.TOPIC).get("lease"),
         deadline_at=_deadline(facts),
         retry_backoff_s=created.get("terms", {}).get("retry_backoff_s", 0),
     )
 
 
-def approval_of(requested: Recorded, edited: Recorded | None, decided: Recorded) -> Approval:
+def _approval(requested: Recorded, edited: Recorded | None, decided: Recorded) -> Approval:
     """The decision on a request, or on the last edit of it."""
     asked, said, actor = requested.facts, decided.facts, decided.envelope["actor"]
     shown = edited.facts if edited is not None else asked
@@ -170,8 +150,8 @@ def _approvals(facts: Iterable[Recorded]) -> Iterable[Approval]:
             requested, edited = fact, None
         elif fact.topic == e.ApprovalSuperseded.TOPIC:
             edited = fact
-        elif fact.topic in ANSWERS and requested is not None:
-            yield approval_of(requested, edited, fact)
+        elif fact.topic in _ANSWERS and requested is not None:
+            yield _approval(requested, edited, fact)
 
 
 def _metadata(facts: Iterable[Recorded]) -> Json:
@@ -184,13 +164,24 @@ def _metadata(facts: Iterable[Recorded]) -> Json:
 
 def _deadline(facts: Sequence[Recorded]) -> str | None:
     """When the work under way must be done; each time it begins, or goes on, says it anew."""
-    deadline: str | None = _last(facts, e.Started.TOPIC, e.Denied.TOPIC).get("deadline_at")
+    deadline: str | None = _said_last(facts, e.Started.TOPIC, e.Denied.TOPIC).get("deadline_at")
     return deadline
 
 
-def _last(facts: Sequence[Recorded], *topics: str) -> Json:
-    return next((fact.facts for fact in reversed(facts) if fact.topic in topics), {})
+def _is_held_back(facts: Sequence[Recorded]) -> bool:
+    return bool(_said_last(facts, e.ApprovalRequested.TOPIC).get("held_back"))
 
+
+def _said_last(facts: Sequence[Recorded], *topics: str) -> Json:
+    found = _last(facts, *topics)
+    return found.facts if found else {}
+
+
+def _last(facts: Sequence[Recorded], *topics: str) -> Recorded | None:
+    return next((fact for fact in reversed(facts) if fact.topic in topics), None)
+
+
+_OF_A_REQUEST = frozenset({e.ApprovalRequested.TOPIC, e.Denied.TOPIC})
 
 _STATUS_TOPICS = frozenset(
     event.TOPIC

@@ -20,6 +20,9 @@ from ledger.role import Role
 from server.errors import Forbidden, InvalidRequest, Unauthorized
 
 DEFAULT_WORKSPACE: Final = "default"
+IN_PROCESS: Final = "in_process"
+"""How what acts in the server's own process is authenticated."""
+
 _KEY_PREFIX = "elk_"
 WORKSPACE_PATTERN: Final = "[A-Za-z0-9_.-]{1,64}"
 _WORKSPACE = re.compile(rf"{WORKSPACE_PATTERN}\Z")
@@ -79,6 +82,9 @@ class Principal(NamedTuple):
             )
             raise Forbidden(message, permission=permission.name.lower())
 
+
+ADMIT: web.AppKey[Callable[[web.Request], Principal]] = web.AppKey("admit")
+"""Tells who is asking an application; refuses whom it does not serve, or not now."""
 
 NOBODY: Final = Principal(
     Actor(type="user", id="anonymous", auth="none"), DEFAULT_WORKSPACE, Permission.READ

@@ -12,10 +12,11 @@ from ledger.event import Actor
 from ledger.orders import Caller
 from projections.approvals import due_approvals
 from projections.times import micros
+from server.auth import IN_PROCESS
 from server.services import Services
 
 _EVERY_SECONDS: Final = 1.0
-_SYSTEM: Final = Actor(type="system", id="expiry", auth="in_process")
+_SYSTEM: Final = Actor(type="system", id="expiry", auth=IN_PROCESS)
 
 log = structlog.get_logger()
 

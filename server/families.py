@@ -13,10 +13,11 @@ from ledger.event import Actor
 from ledger.mapper import Recorded
 from ledger.orders import Caller
 from projections.unfinished import Child, children_to_stop
+from server.auth import IN_PROCESS
 from server.services import Services
 
 _STOPS: Final = frozenset({e.CancellationRequested.TOPIC, e.Cancelled.TOPIC})
-_SYSTEM: Final = Actor(type="system", id="families", auth="in_process")
+_SYSTEM: Final = Actor(type="system", id="families", auth=IN_PROCESS)
 _PAUSE_AFTER_FAULT_SECONDS: Final = 1.0
 
 log = structlog.get_logger()

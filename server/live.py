@@ -94,7 +94,7 @@ class Hub:
 
     @property
     def readers(self) -> int:
-        """How many streams are open, feeds of the whole ledger among them."""
+        """How many wait for news: streams, feeds of the whole ledger, and workers among them."""
         return self._everything.readers + sum(each.readers for each in self._channels.values())
 
     def announce(self, recorded: Sequence[Recorded]) -> None:

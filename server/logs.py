@@ -34,6 +34,8 @@ def configure_logs(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    for library in ("httpx", "httpcore"):  # the requests of the in-process worker are logged here
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def _rendering(form: str) -> list[Processor]:

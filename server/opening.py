@@ -128,7 +128,7 @@ def _watch(services: Services) -> None:
     metrics, ledger, catch_up = services.metrics, services.ledger, services.catch_up
     metrics.watch("ledger_position", "Position of the last event.", lambda: ledger.position)
     metrics.watch("ledger_queue_depth", "Commands that wait.", lambda: ledger.waiting)
-    metrics.watch("ledger_stream_readers", "Open streams.", lambda: services.hub.readers)
+    metrics.watch("ledger_stream_readers", "Open streams.", lambda: len(services.outflows))
     metrics.watch(
         "projection_lag_events",
         "Events that the slowest read model has yet to take.",

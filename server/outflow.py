@@ -97,6 +97,9 @@ class Outflows:
         self._stuck_seconds = stuck_seconds
         self._open: dict[Outflow, asyncio.Transport] = {}
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     @contextmanager
     def open(self, request: web.Request, response: web.StreamResponse) -> Iterator[Outflow]:
         """The outflow of a prepared response. Raises ConnectionResetError for a reader who left."""

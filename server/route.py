@@ -16,7 +16,7 @@ from ledger.mapper import Recorded
 from ledger.orders import Caller
 from ledger.strict_json import InvalidJson, decode, encode
 from projections.errors import InvalidQuery
-from server.auth import NOBODY, Permission, Principal
+from server.auth import ADMIT, NOBODY, Permission, Principal
 from server.errors import InvalidRequest, PayloadTooLarge
 from server.leases import digest_of_token
 from server.services import SERVICES, Services
@@ -163,8 +163,7 @@ class Route:
         services = request.app[SERVICES]
         if self.public:
             return await self.handle(Call(request, services, NOBODY, None, None))
-        principal = services.keyring.authenticate(request)
-        services.limiter.admit(principal)
+        principal = request.app[ADMIT](request)
         principal.require(self.needs)
         body = None
         if self.body is not None and not self.raw_body:

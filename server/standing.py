@@ -5,25 +5,30 @@ that the ledger does not check again.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from aiohttp import web
 
 from ledger import events as e
 from ledger.clock import CLOCKS, Clocks
+from ledger.commands import LoseWorker
+from ledger.errors import IllegalTransition, LeaseLost
 from ledger.mapper import Recorded
+from ledger.orders import Caller
 from ledger.status import Status
 from projections.unfinished import Unfinished, unfinished
-from server.assignment import EMBEDDED, Assignment, assignment_of
+from server.assignment import Assignment, assignment_of
 from server.frames import ENDINGS
 from server.leases import Leases
 from server.overdue import Overdue
 from server.services import Services
-from server.supervisor import Supervisor
+from server.supervisor import SYSTEM, Supervisor
 from server.work_queue import Place, WorkQueue
+
+T = TypeVar("T")
 
 _TO_EXECUTE = b'"mode":"execute"'
 _PAUSE_AFTER_FAULT_SECONDS: Final = 1.0
@@ -47,10 +52,12 @@ class Standing:
         self.overdue = Overdue(services.settings.cancel_grace_seconds, clocks)
         self._supervisor = Supervisor(services, self.leases, self.overdue, self.requeue)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._began_at = 0
         self.closing = False
 
     async def start(self) -> None:
         """Follow the log from here on, and find what was begun before."""
+        self._began_at = self._services.ledger.position
         self._services.hub.listen(self._follow)
         self.see_to(self._recover())
         self.see_to(self._supervisor.look_after())
@@ -124,7 +131,10 @@ class Standing:
             self.overdue.must_end(event.id, _workspace(event), event.facts["deadline_at"])
 
     def _parked(self, event: Recorded) -> None:
-        self.leases.park(event.id)
+        if event.facts.get("held_back"):  # whoever worked on it is done with it
+            self.leases.end(event.id)
+        else:
+            self.leases.park(event.id)
         self.overdue.suspend(event.id)
 
     def _approved(self, event: Recorded) -> None:
@@ -133,8 +143,9 @@ class Standing:
 
     def _denied(self, event: Recorded) -> None:
         """A no after which the run goes on: it is running already."""
-        self.leases.unpark(event.id, resuming=False)
         self._deadline(event)
+        if not self.leases.unpark(event.id, resuming=False):
+            self.see_to(self._go_on_after_no(event.id))
 
     def _lost(self, event: Recorded) -> None:
         self._ended(event)
@@ -150,13 +161,7 @@ class Standing:
 
     async def _requeue(self, id_: str) -> None:
         """Let an execution wait for a worker again, after the pause that its version asks for."""
-        found: Assignment | None = None
-        while found is None:
-            try:
-                found = await self.known(id_)
-            except Exception:  # whatever the disk does, it must not be forgotten
-                log.exception("cannot read what is to be given to another worker; trying again")
-                await asyncio.sleep(_PAUSE_AFTER_FAULT_SECONDS)
+        found = await self._insist(partial(self.known, id_))
         if found.waits_for_a_worker:
             await asyncio.sleep(found.pause_seconds)
             self.queue.put(Place(found.workspace, found.agent_id), id_)
@@ -166,32 +171,58 @@ class Standing:
         position = self._services.ledger.position
         while not await self._services.catch_up.reached(position, _PATIENCE_SECONDS, _VIEW):
             log.warning("waiting for the views, to find what waits for workers", position=position)
-        while True:
-            try:
-                found = await self._services.query(unfinished, fresh=False)
-                for each in found:
-                    await self._take_in(each)
-            except Exception:  # whatever the disk does, workers must be served
-                log.exception("cannot read what waits to be taken up; trying again")
-                await asyncio.sleep(_PAUSE_AFTER_FAULT_SECONDS)
-            else:
-                return
+        for each in await self._insist(partial(self._services.query, unfinished, fresh=False)):
+            await self._insist(partial(self._take_in, each))
 
     async def _take_in(self, each: Unfinished) -> None:
         if each.status is Status.PENDING:
             self.queue.put(Place(each.workspace, each.agent_id), each.id)
-        elif not (each.worker or "").startswith(EMBEDDED):
-            found = await self.settled(each.id)
-            assert found is not None
+            return
+        found = await self.settled(each.id)
+        assert found is not None
+        if self._is_abandoned(found) and found.status is Status.RUNNING:
+            await self._take_back(found)
+            return
+        self.take_in_lease(found)
+        self._take_in_duties(found, cancelling=each.cancelling)
+        if self.leases.digest_of(each.id) is None and found.waits_for_a_worker:
+            self.queue.put(Place(found.workspace, found.agent_id), each.id)
+
+    def _is_abandoned(self, found: Assignment) -> bool:
+        """Whether nobody can hold it: whoever took it up is done with it, or is gone.
+
+        There is one server per ledger, so an in-process worker that took it up before this one
+        began is gone.
+        """
+        is_of_before = found.in_process and found.taken_up_at <= self._began_at
+        return found.mode == "execute" and (is_of_before or found.held_back)
+
+    async def _go_on_after_no(self, id_: str) -> None:
+        """It is running already, and nobody is known to be at it."""
+        await self._insist(partial(self._take_back_or_wait, id_))
+
+    async def _take_back_or_wait(self, id_: str) -> None:
+        found = await self.settled(id_)
+        if found is None or found.status is not Status.RUNNING:
+            return
+        if self._is_abandoned(found):
+            await self._take_back(found)
+        else:  # its worker may have been cut off: it has a lease's time to be heard of
             self.take_in_lease(found)
-            self._take_in_duties(found, cancelling=each.cancelling)
-            if found.lease is None and found.waits_for_a_worker:
-                self.queue.put(Place(found.workspace, found.agent_id), found.execution_id)
+
+    async def _take_back(self, found: Assignment) -> None:
+        most = self._services.settings.most_attempts
+        lost = LoseWorker(found.execution_id, most, lease=found.lease)
+        try:
+            await self._services.record(lost, Caller(found.workspace, SYSTEM))
+        except (IllegalTransition, LeaseLost) as refusal:
+            log.info("the execution moved on meanwhile", reason=str(refusal))
 
     def take_in_lease(self, found: Assignment) -> None:
         """Give the lease that the log knows its whole time, where none is known here."""
         id_ = found.execution_id
-        if found.lease is None or self.leases.digest_of(id_) is not None:
+        is_known = self.leases.digest_of(id_) is not None
+        if found.lease is None or is_known or self._is_abandoned(found):
             return
         self.leases.grant(id_, found.workspace, found.lease)
         if found.status is Status.AWAITING_APPROVAL:
@@ -206,6 +237,16 @@ class Standing:
             self.overdue.must_end(found.execution_id, found.workspace, found.deadline_at)
         if cancelling:
             self.overdue.cancelling(found.execution_id, found.workspace, None)
+
+    @staticmethod
+    async def _insist(work: Callable[[], Awaitable[T]]) -> T:
+        """Do it until it succeeds: whatever the disk does, no execution may be forgotten."""
+        while True:
+            try:
+                return await work()
+            except Exception:
+                log.exception("cannot see to what waits for workers; trying again")
+                await asyncio.sleep(_PAUSE_AFTER_FAULT_SECONDS)
 
     def see_to(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside whatever asked for it, until the server stops."""

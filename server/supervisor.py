@@ -10,13 +10,15 @@ from ledger.commands import Command, LoseWorker
 from ledger.errors import IllegalTransition, LeaseLost
 from ledger.event import Actor
 from ledger.orders import Caller
+from server.auth import IN_PROCESS
 from server.leases import Lease, Leases
 from server.overdue import Due, Overdue
 from server.services import Services
 
 _MOST_BETWEEN_LOOKS_SECONDS: Final = 1.0
 _LOOKS_PER_LEASE: Final = 10
-_SYSTEM: Final = Actor(type="system", id="dispatch", auth="in_process")
+SYSTEM: Final = Actor(type="system", id="dispatch", auth=IN_PROCESS)
+"""Who takes executions back, and ends what is overdue."""
 
 log = structlog.get_logger()
 
@@ -69,7 +71,7 @@ class Supervisor:
     async def _recorded(self, command: Command, workspace: str) -> bool:
         """Record it; False when the execution moved on meanwhile. A fault is tried again later."""
         try:
-            await self._services.record(command, Caller(workspace, _SYSTEM))
+            await self._services.record(command, Caller(workspace, SYSTEM))
         except (IllegalTransition, LeaseLost) as refusal:
             log.info("the execution moved on meanwhile", reason=str(refusal))
             return False

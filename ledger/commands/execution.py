@@ -188,7 +188,9 @@ class Cancel:
 class LoseWorker:
     """The worker of an execution fell silent: try again, or give up after so many attempts.
 
-    A worker that gives an execution back in good order never makes it fail.
+    A worker that gives an execution back in good order never makes it fail, nor does one that was
+    lost before anything followed a no after which the execution goes on: nothing failed while a
+    human was thinking.
     """
 
     execution_id: str
@@ -200,10 +202,11 @@ class LoseWorker:
     def decide(self, unit: Unit) -> Decision:
         """Record `worker_lost`, and `failed` or `cancelled` where there is no next attempt."""
         execution = unit.at_work(self.execution_id, self.lease)
+        is_excused = self.in_good_order or execution.goes_on_after_no
         execution.lose_worker(unit.stamp, self.last_heard)
         if execution.cancellation_requested:
             execution.cancel(unit.stamp, "the worker was lost after the cancellation request")
-        elif not self.in_good_order and execution.attempt >= self._most(execution.terms):
+        elif not is_excused and execution.attempt >= self._most(execution.terms):
             error = f"the worker was lost {execution.attempt} times"
             execution.fail(unit.stamp, {"error": error, "error_code": "worker_lost"})
         return Decision(execution)

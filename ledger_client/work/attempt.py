@@ -163,9 +163,21 @@ class Attempt:
     async def _answer(self) -> Json:
         async with self._without_slot():
             while True:
-                stands = await self._hold.go_on()
-                if stands["status"] != "awaiting_approval":
+                stands = await self._stands()
+                if stands is not None and stands["status"] == "running":
                     return stands
+                if stands is None or stands["status"] != "awaiting_approval":
+                    self.interrupt(Interruption.OVER)  # the agent never goes on
+                    await asyncio.get_running_loop().create_future()
+
+    async def _stands(self) -> Json | None:
+        """How the execution stands after a human's answer; None when it is over, or another's."""
+        try:
+            return await self._hold.go_on()
+        except ApiError as refusal:
+            if refusal.code in OVER:
+                return None
+            raise
 
     async def _child(self, agent: str, input_: Json, metadata: Json) -> Execution:
         async with self._without_slot():

@@ -8,7 +8,8 @@ a caller who is cancelled cannot lose or double a frame.
 import asyncio
 from typing import Any, Final
 
-from ledger_client.work.hold import Hold
+from ledger_client.errors import ApiError
+from ledger_client.work.hold import OVER, Hold
 
 MOST_FRAMES: Final = 100
 MOST_SECONDS: Final = 0.05
@@ -77,11 +78,21 @@ class Outbox:
     async def _send(self) -> None:
         try:
             while self._frames:
-                await self._hold.stream(self._next_batch())
+                await self._deliver(self._next_batch())
         except Exception as refusal:  # kept for whoever flushes
             self._refusal = refusal
         finally:
             self._sender = None
+
+    async def _deliver(self, batch: list[str]) -> None:
+        """A frame that is refused takes none of those before it with it."""
+        try:
+            await self._hold.stream(batch)
+        except ApiError as refusal:
+            if len(batch) == 1 or refusal.code in OVER:
+                raise
+            for frame in batch:
+                await self._hold.stream([frame])
 
     def _next_batch(self) -> list[str]:
         """The frames that come next, as many as fit; at least one."""

@@ -13,6 +13,7 @@ from ledger_client.client import AsyncLedger
 from ledger_client.errors import (
     ConnectionFailed,
     LedgerClientError,
+    NotFound,
     RateLimited,
     ServerError,
 )
@@ -73,6 +74,7 @@ class Worker:
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         self._transport: AsyncTransport = ledger.transport
         self._agents = {each.name: each for each in agents}
+        self._asked_for = list(self._agents)
         self._slots = asyncio.Semaphore(slots)
         self._number = slots
         self._url = ledger.options.base_url
@@ -82,6 +84,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
+        self._is_registered = False
         self._is_asking = False
         self._done = 0
         self._trouble: str | None = None
@@ -92,8 +95,27 @@ class Worker:
         waiting = sum(attempt.is_waiting for attempt in self._attempts.values())
         return Figures(len(self._attempts) - waiting, waiting, self._done, self._trouble)
 
+    async def register(self) -> None:
+        """Make the agents known; `run` does it unless it was done.
+
+        Raises:
+            ApiError: the server refuses this worker or its agents.
+        """
+        agents = [_described(agent) for agent in self._agents.values()]
+        known = await self._ask("/workers/register", {"agents": agents})
+        for each in known:
+            if each["differs"]:
+                log.warning(
+                    "agent %s: it changed, its version label %s did not; what is recorded stands",
+                    each["name"],
+                    each["version"],
+                )
+        self._is_registered = True
+
     async def run(self, grace_seconds: float = 10.0) -> None:
         """Make the agents known, and work until `stop`.
+
+        An agent that is archived meanwhile is not worked on any more.
 
         Args:
             grace_seconds: how long executions at work may take after that; those that take longer
@@ -128,20 +150,9 @@ class Worker:
 
     # Asking for work.
 
-    async def _register(self) -> None:
-        """Make the agents known. Raises ApiError."""
-        agents = [_described(agent) for agent in self._agents.values()]
-        known = await self._ask("/workers/register", {"agents": agents})
-        for each in known:
-            if each["differs"]:
-                log.warning(
-                    "agent %s: it changed, its version label %s did not; what is recorded stands",
-                    each["name"],
-                    each["version"],
-                )
-
     async def _work_for_ever(self) -> None:
-        await self._register()
+        if not self._is_registered:
+            await self.register()
         log.info("worker %s runs %s at %s", self.name, ", ".join(self._agents), self._url)
         await self._claim_for_ever()
 
@@ -178,10 +189,18 @@ class Worker:
     async def _claim(self) -> list[Json]:
         most = max(1, self._number - self.figures.working)
         body = {**self._about(), "most": min(most, 100), "wait_seconds": _CLAIM_SECONDS}
-        return await self._ask("/workers/claim", body)
+        try:
+            return await self._ask("/workers/claim", body)
+        except NotFound as refusal:
+            name = refusal.details.get("name")
+            if name not in self._asked_for or len(self._asked_for) == 1:
+                raise
+            self._asked_for.remove(name)
+            log.warning("it is not worked on any more: %s", refusal)
+            return []
 
     def _about(self) -> Json:
-        return {"agents": list(self._agents), "worker": self.name}
+        return {"agents": self._asked_for, "worker": self.name}
 
     async def _ask(self, path: str, body: Json) -> list[Json]:
         """Ask until the server answers. Raises ApiError."""

@@ -6,6 +6,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from ledger.commands.scores import MOST_SCORES
 from ledger.writer import MOST_BYTES_WAITING, MOST_WAITING
+from ledger_client.work.outbox import MOST_FRAMES, MOST_SECONDS
 from projections.executions import _DEEPEST, _MOST_DESCENDANTS
 from projections.labels import _LONGEST
 from projections.pages import DEFAULT_LIMIT, MOST_COUNTED, MOST_PER_PAGE
@@ -13,7 +14,6 @@ from scripts.describe.markdown import code, table
 from server.api.executions import _MOST_IN_TREE
 from server.api.history import _MOST
 from server.api.whole_runs import _MOST_LINES
-from server.outbox import MOST_SECONDS, MOST_STEPS
 from server.outflow import STUCK_SECONDS
 from server.route import _LONGEST_KEY
 from server.settings import Settings
@@ -90,8 +90,8 @@ def _of_streams() -> list[tuple[str, str, str]]:
         ),
         ("a reader that takes nothing", f"{STUCK_SECONDS:g} s", "the connection is closed"),
         (
-            "frames of an in-process agent",
-            f"{MOST_STEPS} together, or {MOST_SECONDS * 1000:g} ms",
+            "frames of a worker's agent",
+            f"{MOST_FRAMES} together, or {MOST_SECONDS * 1000:g} ms",
             "they are recorded",
         ),
     ]

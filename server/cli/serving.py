@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ledger.errors import DatabaseInUse, StoreFailed
+from ledger_client import ApiError
 from ledger_client.work import AgentSet, InvalidAgent
 from server.app import serve as run_server
 from server.cli.failures import REFUSED, USAGE, CommandFailed, leave
@@ -66,13 +67,12 @@ def run_to_the_end(server: Coroutine[Any, Any, None], settings: Settings) -> Non
     """Run a server; what keeps it from starting is said in one line.
 
     Raises:
-        CommandFailed: the port or the file is taken, or the settings do not go together.
+        CommandFailed: the port or the file is taken, the settings do not go together, or an agent
+            cannot be registered.
     """
     try:
         asyncio.run(server)
-    except InvalidSettings as error:
-        raise CommandFailed(str(error), USAGE) from None
-    except InvalidAgent as error:
+    except (InvalidSettings, InvalidAgent, ApiError) as error:
         raise CommandFailed(str(error), USAGE) from None
     except DatabaseInUse:
         message = f"{settings.path} is in use by another server"

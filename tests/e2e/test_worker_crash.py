@@ -12,8 +12,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from ledger_client.work import AgentSet
-from server.run import Run
+from ledger_client.work import AgentSet, Run
 
 agents = AgentSet()
 

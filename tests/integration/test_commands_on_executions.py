@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import commands as c
+from ledger.approval_policy import ApprovalPolicy
 from ledger.errors import InvalidInput, InvalidUsage, NotFound
 from ledger.events import Thought
 from ledger.frames import UsageReport
@@ -180,6 +181,19 @@ def test_after_the_last_attempt_a_lost_worker_is_a_failure(open_: Recording) -> 
 
     assert topics(lost) == ["execution.worker_lost.v1", "execution.failed.v1"]
     assert lost.events[-1].facts["error_code"] == "worker_lost"
+
+
+def test_a_worker_that_is_lost_just_after_a_no_is_excused(open_: Recording) -> None:
+    id_ = open_.running()
+    open_.do(c.RequestApproval(id_, "send", {}, policy=ApprovalPolicy(on_reject="resume")))
+    open_.do(c.Decide(id_, approve=False))
+
+    lost = open_.do(c.LoseWorker(id_, most_attempts=1))
+
+    assert topics(lost) == ["execution.worker_lost.v1"]
+    open_.do(c.Start(id_, "worker-2"))
+    lost = open_.do(c.LoseWorker(id_, most_attempts=1))
+    assert topics(lost) == ["execution.worker_lost.v1", "execution.failed.v1"]
 
 
 def test_a_lost_worker_that_was_asked_to_stop_has_stopped(open_: Recording) -> None:

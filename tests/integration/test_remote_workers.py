@@ -586,6 +586,38 @@ async def test_a_worker_that_asked_to_goes_on_after_a_no(hasty: Api, clock: Hand
     assert (await work.post("complete", {"output": {}})).status == 200
 
 
+async def test_finished_work_that_is_sent_back_is_given_to_a_worker_at_once(api: Api) -> None:
+    policy = {"on_reject": "resume"}
+    agent = await registered(api, "Clerk")
+    config = {"approval_required": True, "max_attempts": 1}
+    version = {"version": "1", "config": config, "approval_policy": policy}
+    await api.post(f"/agents/{agent['id']}/versions", version)
+    await asked(api, agent)
+    (work,) = await claimed(api, "Clerk")
+    await work.post("complete", {"output": {"n": 1}})
+    await api.post(f"/executions/{work.id}/deny", {"reason": "again"})
+
+    (again,) = await claimed(api, "Clerk", wait_seconds=SECONDS)
+
+    assert (again.id, again.given["attempt"]) == (work.id, 2)
+    assert again.given["approvals"][0]["reason"] == "again"
+    assert_problem(await work.post("frames", CONTENT), 400, "lease_lost")
+
+
+async def test_a_parked_run_that_was_given_back_is_not_stuck_after_a_no(
+    hasty: Api, clock: HandClock
+) -> None:
+    work = await at_work(hasty)
+    await work.post("approvals", {"checkpoint_name": "send", "on_reject": "resume"})
+    await work.post("release")
+    await hasty.post(f"/executions/{work.id}/deny")
+    clock.advance(1)
+
+    (again,) = await claimed(hasty, "Clerk", wait_seconds=SECONDS)
+
+    assert (again.id, again.given["attempt"]) == (work.id, 2)
+
+
 async def test_a_worker_that_is_gone_when_a_no_lets_the_work_go_on_loses_it(
     hasty: Api, clock: HandClock
 ) -> None:

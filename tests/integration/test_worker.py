@@ -1,7 +1,10 @@
+"""An agent in the server's process: what becomes of what it says, and of it, and of its worker."""
+
 import asyncio
 import contextlib
 import sqlite3
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,15 +16,17 @@ from structlog.testing import capture_logs
 from ledger import commands as c
 from ledger.digest import digest_of
 from ledger.errors import StoreFailed
-from ledger_client.work import AgentSet, ChildFailed
-from server import attempt
+from ledger.event import Actor
+from ledger.orders import Caller
+from ledger_client import BadRequest
+from ledger_client.work import AgentSet, Run, attempt
 from server.frames import frames_of
-from server.run import Run
 from server.settings import Settings
-from tests.integration.workers import Bench, one_agent, settings_at, working
+from tests.integration.workers import Bench, Signal, one_agent, settings_at, working
 
 Json = dict[str, Any]
 
+IN_PROCESS = Caller("default", Actor(type="worker", id="embedded-1", auth="in_process"))
 PAYLOAD = {"pay": "12.00"}
 
 
@@ -47,78 +52,7 @@ async def wait_for_ever(run: Run, _: Json) -> Json:
     return {}
 
 
-async def test_an_agent_has_another_do_something_without_taking_its_slot(tmp_path: Path) -> None:
-    agents = AgentSet()
-
-    @agents.agent(name="scribe", version="1", config={"factor": 2})
-    async def scribe(run: Run, input_: Json) -> Json:
-        doubled = await run.child("doubler", {"n": input_["n"]}, metadata={"kin": "yes"})
-        return {"child": doubled, "factor": run.config["factor"]}
-
-    @agents.agent(name="doubler", version="1")
-    async def double(run: Run, input_: Json) -> Json:
-        await run.content("twice")
-        return {"n": 2 * input_["n"]}
-
-    async with working(settings_at(tmp_path, worker_slots=1), agents) as bench:
-        id_ = await bench.ask("scribe", input={"n": 21})
-        await bench.until(id_, "completed")
-        facts = await bench.facts(id_, "completed")
-
-    assert facts["output"] == {"child": {"n": 42}, "factor": 2}
-
-
-async def test_an_agent_learns_that_its_child_did_not_complete(tmp_path: Path) -> None:
-    agents = AgentSet()
-
-    @agents.agent(name="scribe", version="1")
-    async def scribe(run: Run, _: Json) -> Json:
-        try:
-            await run.child("stumbler", {})
-        except ChildFailed as failure:
-            return {"child": failure.execution.status}
-        return {}
-
-    @agents.agent(name="stumbler", version="1")
-    async def stumble(run: Run, _: Json) -> Json:
-        raise RuntimeError(run.execution_id)
-
-    async with working(settings_at(tmp_path), agents) as bench:
-        id_ = await bench.ask("scribe")
-        await bench.until(id_, "completed")
-        facts = await bench.facts(id_, "completed")
-
-    assert facts["output"] == {"child": "failed"}
-
-
 # What an agent says is recorded.
-
-
-async def test_what_an_agent_does_is_recorded_in_its_order(settings: Settings) -> None:
-    async def scribe(run: Run, _: Json) -> Json:
-        await run.thinking("hm")
-        async with run.tool("look_up", {"word": "ledger"}) as tool:
-            tool.result({"found": 2}, summary="2 found")
-        await run.usage(model="m-1", prompt_tokens=10, completion_tokens=2)
-        await run.content("two")
-        return {"found": 2}
-
-    async with working(settings, one_agent(scribe)) as bench:
-        id_ = await bench.ask("scribe")
-        await bench.until(id_, "completed")
-
-        assert await bench.types(id_) == [
-            "created",
-            "started",
-            "thought",
-            "tool_started",
-            "tool_ended",
-            "usage_recorded",
-            "content_streamed",
-            "completed",
-        ]
-        ended = await bench.facts(id_, "tool_ended")
-        assert (ended["summary"], ended["output"]) == ("2 found", {"found": 2})
 
 
 async def test_an_agent_gets_input_and_metadata_and_its_attempt(settings: Settings) -> None:
@@ -148,27 +82,11 @@ async def test_an_agent_gets_its_input_as_the_model_that_it_names(settings: Sett
         assert (await bench.facts(id_, "completed"))["output"] == {"name": "ADA"}
 
 
-async def test_a_thousand_frames_are_recorded_in_order(settings: Settings) -> None:
-    async def talk(run: Run, _: Json) -> Json:
-        for number in range(1000):
-            await run.content(str(number))
-        return {}
-
-    async with working(settings, one_agent(talk)) as bench:
-        id_ = await bench.ask("scribe")
-        await bench.until(id_, "completed")
-
-        said = [e.facts["content"] for e in await bench.events(id_) if e.type == "content_streamed"]
-        assert said == [str(number) for number in range(1000)]
-
-
 async def test_frames_reach_a_reader_while_the_agent_is_at_work(settings: Settings) -> None:
     async with working(settings, one_agent(wait_for_ever)) as bench:
         id_ = await bench.ask("scribe")
 
         await bench.until(id_, "thought")
-
-        assert bench.worker.working == 1
 
 
 async def test_a_run_that_a_caller_records_is_left_alone(settings: Settings) -> None:
@@ -208,7 +126,7 @@ async def test_an_error_fails_the_run_and_its_trace_is_for_the_audit_only(
     [
         ([1], "TypeError: the agent returned list; an output is a dict"),
         (None, "TypeError: the agent returned NoneType; an output is a dict"),
-        ({"set": {1}}, "InvalidJson"),
+        ({"set": {1}}, "TypeError"),
         ({"much": "x" * 5_000_000}, "PayloadTooLarge"),
     ],
     ids=["a list", "nothing", "not JSON", "too much"],
@@ -271,7 +189,7 @@ async def test_counts_that_contradict_each_other_are_the_agents_error(settings: 
         await bench.until(id_, "failed")
 
         assert await bench.types(id_) == ["created", "started", "thought", "failed"]
-        assert "InvalidUsage" in (await bench.facts(id_, "failed"))["error"]
+        assert "invalid_usage" in (await bench.facts(id_, "failed"))["error"]
 
 
 async def test_a_version_may_hold_the_result_back_for_a_human(settings: Settings) -> None:
@@ -311,7 +229,7 @@ async def test_an_approved_run_goes_on_in_the_same_attempt(settings: Settings) -
 
 
 async def test_a_rejected_run_is_over_and_its_agent_stopped(settings: Settings) -> None:
-    stopped = asyncio.Event()
+    stopped = Signal()
 
     async def careful(run: Run, _: Json) -> Json:
         try:
@@ -324,7 +242,7 @@ async def test_a_rejected_run_is_over_and_its_agent_stopped(settings: Settings) 
         id_ = await bench.ask("scribe")
         await bench.until(id_, "approval_requested")
         await bench.give(c.Decide(id_, approve=False, reason="no"))
-        await asyncio.wait_for(stopped.wait(), 10)
+        await stopped.wait()
 
         assert await bench.types(id_) == ["created", "started", "approval_requested", "rejected"]
 
@@ -355,23 +273,23 @@ async def test_a_run_that_waits_for_a_human_takes_no_slot(tmp_path: Path) -> Non
         other = await bench.ask("scribe")
         await bench.until(other, "completed")
 
-        assert bench.worker.parked == 1
-
 
 async def test_no_more_runs_than_slots_are_at_work(tmp_path: Path) -> None:
-    at_once, most, go = 0, 0, asyncio.Event()
+    at_once, most, full, go = 0, 0, Signal(), Signal()
 
     async def count(_run: Run, _: Json) -> Json:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
+        if at_once > 1:
+            full.set()
         await go.wait()
         at_once -= 1
         return {}
 
     async with working(settings_at(tmp_path, worker_slots=2), one_agent(count)) as bench:
         ids = [await bench.ask("scribe") for _ in range(6)]
-        await bench.until(ids[1], "started")
+        await full.wait()
         go.set()
         for id_ in ids:
             await bench.until(id_, "completed")
@@ -407,7 +325,7 @@ async def test_a_cancelled_agent_is_told_and_the_worker_confirms(settings: Setti
 
 
 async def test_a_parked_run_can_be_cancelled(settings: Settings) -> None:
-    stopped = asyncio.Event()
+    stopped = Signal()
 
     async def careful(run: Run, _: Json) -> Json:
         try:
@@ -419,7 +337,7 @@ async def test_a_parked_run_can_be_cancelled(settings: Settings) -> None:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "approval_requested")
         await bench.give(c.Cancel(id_))
-        await asyncio.wait_for(stopped.wait(), 10)
+        await stopped.wait()
 
         assert (await bench.types(id_))[-1] == "cancelled"
 
@@ -448,12 +366,14 @@ async def test_an_agent_that_finishes_all_the_same_completes(settings: Settings)
 async def left_behind(settings: Settings, agents: AgentSet, *, starts: int = 1) -> str:
     """An execution whose in-process worker died in the middle, so many times."""
     async with working(settings, agents) as bench:
-        await bench.worker.stop(0)
+        await bench.stop()
         id_ = await bench.ask("scribe")
         for number in range(starts):
             if number:
-                await bench.give(c.LoseWorker(id_, most_attempts=99))
-            await bench.give(c.Start(id_, f"embedded-{number}"))
+                lost = c.LoseWorker(id_, most_attempts=99, lease=f"lease-{number - 1}")
+                await bench.give(lost)
+            claim = c.Claim(id_, "embedded-1", f"lease-{number}")
+            await bench.services.record(claim, IN_PROCESS)
     return id_
 
 
@@ -478,10 +398,28 @@ async def test_a_run_that_lost_its_worker_too_often_fails(settings: Settings) ->
         assert (await bench.facts(id_, "failed"))["error_code"] == "worker_lost"
 
 
+async def test_the_worker_acts_under_its_own_name_and_the_server_takes_back(
+    settings: Settings,
+) -> None:
+    agents = one_agent(echo)
+    id_ = await left_behind(settings, agents)
+
+    async with working(settings, agents) as bench:
+        await bench.until(id_, "completed")
+
+        acted = [event.envelope["actor"] for event in await bench.events(id_)]
+        assert bench.embedded is not None
+        name = bench.embedded.name
+        worker = {"type": "worker", "id": name, "auth": "in_process"}
+        assert acted[3:] == [worker] * 3
+        assert acted[2] == {"type": "system", "id": "dispatch", "auth": "in_process"}
+        assert (await bench.events(id_))[3].facts["worker"] == name
+
+
 async def test_a_run_of_a_worker_elsewhere_is_left_to_it(settings: Settings) -> None:
     agents = one_agent(echo)
     async with working(settings, agents) as bench:
-        await bench.worker.stop(0)
+        await bench.stop()
         theirs = await bench.ask("scribe")
         await bench.give(c.Start(theirs, "remote-1"))
 
@@ -495,7 +433,7 @@ async def test_a_run_of_a_worker_elsewhere_is_left_to_it(settings: Settings) -> 
 async def test_what_waited_before_the_start_is_taken_up(settings: Settings) -> None:
     agents = one_agent(echo)
     async with working(settings, agents) as bench:
-        await bench.worker.stop(0)
+        await bench.stop()
         ids = [await bench.ask("scribe") for _ in range(3)]
 
     async with working(settings, agents) as bench:
@@ -508,7 +446,7 @@ async def test_a_human_is_not_asked_twice_after_a_restart(settings: Settings) ->
     async with working(settings, agents) as bench:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "approval_requested")
-        await bench.worker.stop(0)
+        await bench.stop()
         await bench.give(c.Decide(id_, approve=True, reason="fine"))
 
     async with working(settings, agents) as bench:
@@ -523,7 +461,7 @@ async def test_a_human_is_asked_again_about_something_else(settings: Settings) -
     async with working(settings, one_agent(pay)) as bench:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "approval_requested")
-        await bench.worker.stop(0)
+        await bench.stop()
         await bench.give(c.Decide(id_, approve=True))
 
     async def pay_more(run: Run, _: Json) -> Json:
@@ -542,7 +480,7 @@ async def test_a_clean_stop_hands_back_what_is_not_done(settings: Settings) -> N
     async with working(settings, one_agent(wait_for_ever)) as bench:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "thought")
-        await bench.worker.stop(0)
+        await bench.stop()
         assert (await bench.types(id_))[-1] == "worker_lost"
 
     async with working(settings, one_agent(echo)) as bench:
@@ -556,23 +494,24 @@ async def test_a_clean_stop_never_uses_up_the_last_attempt(tmp_path: Path) -> No
     async with working(settings, one_agent(wait_for_ever)) as bench:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "thought")
-        await bench.worker.stop(0)
+        await bench.stop()
 
         assert (await bench.types(id_))[-1] == "worker_lost"
 
 
-async def test_a_clean_stop_lets_what_is_nearly_done_finish(settings: Settings) -> None:
-    go = asyncio.Event()
+async def test_a_clean_stop_lets_what_is_nearly_done_finish(tmp_path: Path) -> None:
+    go = Signal()
 
     async def slow(run: Run, _: Json) -> Json:
         await run.thinking("waiting")
         await go.wait()
         return {}
 
-    async with working(settings, one_agent(slow)) as bench:
+    async with working(settings_at(tmp_path, shutdown_seconds=20), one_agent(slow)) as bench:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "thought")
-        stopping = asyncio.create_task(bench.worker.stop(10))
+        stopping = asyncio.create_task(bench.stop())
+        await bench.answered("claim", 2)
         late = await bench.ask("scribe")
         go.set()
         await stopping
@@ -595,7 +534,7 @@ async def test_a_run_taken_from_its_worker_is_begun_again(settings: Settings) ->
     async with working(settings, agents) as bench:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "thought")
-        await bench.give(c.LoseWorker(id_, most_attempts=3))
+        await bench.give(c.LoseWorker(id_, most_attempts=3, lease=await bench.lease(id_)))
         await bench.until(id_, "completed")
 
         assert attempts == [1, 2]
@@ -605,11 +544,11 @@ async def test_an_agent_that_will_not_stop_is_left_behind(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempt, "_LAST_WORDS_SECONDS", 0.01)
-    free = asyncio.Event()
+    free = Signal()
 
     async def deaf(run: Run, _: Json) -> Json:
         await run.thinking("busy")
-        while not free.is_set():
+        while not free.is_set:
             with contextlib.suppress(asyncio.CancelledError):
                 await free.wait()
         return {}
@@ -617,14 +556,76 @@ async def test_an_agent_that_will_not_stop_is_left_behind(
     async with working(settings, one_agent(deaf)) as bench:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "thought")
-        await bench.worker.stop(0)
+        await bench.stop()
         free.set()
 
         assert (await bench.types(id_))[-1] == "worker_lost"
 
 
+async def test_an_agent_that_blocks_does_not_stop_the_server(settings: Settings) -> None:
+    go = threading.Event()
+
+    async def block(run: Run, _: Json) -> Json:
+        await run.content("busy")
+        await asyncio.sleep(0.1)  # what was said leaves
+        return {"freed": go.wait(20)}
+
+    async with working(settings, one_agent(block)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "content_streamed")
+        other = await bench.ask("scribe")
+        assert "completed" not in await bench.types(other)
+        go.set()
+        await bench.until(id_, "completed")
+
+        assert (await bench.facts(id_, "completed"))["output"] == {"freed": True}
+        await bench.until(other, "completed")
+
+
+async def test_what_is_said_before_something_that_is_refused_is_recorded(
+    settings: Settings,
+) -> None:
+    async def odd(run: Run, _: Json) -> Json:
+        for said in ("one", "two", "x" * 5_000_000, "three"):
+            await run.content(said)
+        return {}
+
+    async with working(settings, one_agent(odd)) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "failed")
+
+        said = [e.facts["content"] for e in await bench.events(id_) if e.type == "content_streamed"]
+        assert said == ["one", "two"]
+        assert (await bench.facts(id_, "failed"))["error"].startswith("PayloadTooLarge")
+
+
+async def test_an_agent_that_cannot_be_registered_keeps_the_server_from_starting(
+    settings: Settings,
+) -> None:
+    agents = one_agent(echo, config={"max_attempts": "many"})
+
+    with pytest.raises(BadRequest, match="max_attempts"):
+        async with working(settings, agents):
+            pass
+
+
+async def test_an_agent_that_is_archived_is_not_worked_on_and_the_others_are(
+    settings: Settings,
+) -> None:
+    agents = one_agent(echo)
+    agents.agent(name="clerk", version="1")(echo)
+    async with working(settings, agents) as bench:
+        first = await bench.ask("clerk")
+        await bench.until(first, "completed")
+        agent_id = (await bench.facts(first, "created"))["agent_id"]
+        await bench.give(c.ArchiveAgent(agent_id))
+        for _ in range(2):
+            id_ = await bench.ask("scribe")
+            await bench.until(id_, "completed")
+
+
 async def test_frames_wait_for_a_store_that_does_not_work_for_a_while(settings: Settings) -> None:
-    go, said = asyncio.Event(), asyncio.Event()
+    go, said = Signal(), Signal()
 
     async def talk(run: Run, _: Json) -> Json:
         await run.thinking("before")
@@ -661,7 +662,7 @@ def rename_the_log(path: Path, old: str, new: str) -> None:
 
 
 async def test_a_run_that_somebody_else_ended_is_not_ended_again(settings: Settings) -> None:
-    stopped = asyncio.Event()
+    stopped = Signal()
 
     async def careful(run: Run, _: Json) -> Json:
         try:
@@ -673,9 +674,9 @@ async def test_a_run_that_somebody_else_ended_is_not_ended_again(settings: Setti
     async with working(settings, one_agent(careful)) as bench:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "thought")
-        await bench.give(c.Fail(id_, "enough"))
-        await asyncio.wait_for(stopped.wait(), 10)
-        await bench.worker.stop(10)
+        await bench.give(c.Fail(id_, "enough", lease=await bench.lease(id_)))
+        await stopped.wait()
+        await bench.stop()
 
         assert (await bench.types(id_))[-2:] == ["thought", "failed"]
 

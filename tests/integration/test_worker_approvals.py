@@ -1,6 +1,5 @@
 """What an in-process agent learns of decisions: of an edit, of a no, and after a lost worker."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +7,9 @@ import pytest
 
 from ledger import commands as c
 from ledger.digest import digest_of
-from ledger_client.work import AgentSet
-from server.run import Run
+from ledger_client.work import AgentSet, Run
 from server.settings import Settings
-from tests.integration.workers import Bench, one_agent, settings_at, working
+from tests.integration.workers import Bench, Signal, one_agent, settings_at, working
 
 Json = dict[str, Any]
 
@@ -105,7 +103,7 @@ async def test_a_policy_that_means_nothing_fails_the_agent(settings: Settings) -
         id_ = await bench.ask("scribe")
         await bench.until(id_, "failed")
 
-        assert (await bench.facts(id_, "failed"))["error"].startswith("InvalidPolicy")
+        assert (await bench.facts(id_, "failed"))["error"].startswith("BadRequest: expires_in_s")
 
 
 async def test_an_agent_gets_what_was_approved_after_an_edit(settings: Settings) -> None:
@@ -123,13 +121,40 @@ async def test_an_edit_stands_after_a_restart_and_nobody_is_asked_twice(
     agents = one_agent(pay_what_was_approved)
     async with working(settings, agents) as bench:
         id_ = await parked(bench)
-        await bench.worker.stop(0)
+        await bench.stop()
         await edit(bench, id_, LESS)
         await bench.give(c.Decide(id_, approve=True))
 
     async with working(settings, agents) as bench:
         assert (await output_of(bench, id_))["paid"] == LESS
         assert (await bench.types(id_)).count("approval_requested") == 1
+
+
+async def test_a_no_is_never_met_with_an_earlier_yes(settings: Settings) -> None:
+    """The agent learns of the end by being stopped, and of nothing else."""
+    seen: list[str] = []
+    over = Signal()
+
+    async def careful(run: Run, _: Json) -> Json:
+        try:
+            await run.approval("pay", PAYLOAD)
+            await run.approval("pay more", PAYLOAD)
+            seen.append("went on")
+        except BaseException as stopped:
+            seen.append(type(stopped).__name__)
+            raise
+        finally:
+            over.set()
+        return {}
+
+    async with working(settings, one_agent(careful)) as bench:
+        id_ = await parked(bench)
+        await bench.give(c.Decide(id_, approve=True))
+        await bench.until(id_, "approval_requested")
+        await bench.give(c.Decide(id_, approve=False))
+        await over.wait()
+
+    assert seen == ["CancelledError"]
 
 
 # The worker that asked is gone.
@@ -139,7 +164,7 @@ async def test_a_no_while_the_server_is_down_is_found_at_its_start(tmp_path: Pat
     settings = settings_at(tmp_path, most_attempts=1)
     async with working(settings, one_agent(haggle)) as bench:
         id_ = await parked(bench)
-        await bench.worker.stop(0)
+        await bench.stop()
         await bench.give(c.Decide(id_, approve=False, reason="too much"))
 
     async with working(settings, one_agent(haggle)) as bench:
@@ -182,7 +207,7 @@ async def test_a_no_from_before_is_not_taken_for_a_yes_by_who_asks_for_one(
 ) -> None:
     async with working(settings, one_agent(haggle)) as bench:
         id_ = await parked(bench)
-        await bench.worker.stop(0)
+        await bench.stop()
         await bench.give(c.Decide(id_, approve=False))
 
     async with working(settings, one_agent(pay_what_was_approved)) as bench:
@@ -192,7 +217,7 @@ async def test_a_no_from_before_is_not_taken_for_a_yes_by_who_asks_for_one(
 
 
 async def test_a_run_that_goes_on_after_a_no_waits_for_a_slot(tmp_path: Path) -> None:
-    go = asyncio.Event()
+    go = Signal()
 
     async def either(run: Run, input_: Json) -> Json:
         if input_:

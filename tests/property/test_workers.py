@@ -24,6 +24,7 @@ from ledger import commands as c
 from ledger.application import Ledger
 from ledger.approval_policy import ApprovalPolicy
 from ledger.errors import LedgerError, NotFound
+from ledger.event import Actor
 from ledger.frames import FRAMES, Step, steps_of
 from ledger.mapper import Recorded
 from ledger.orders import Caller, Receipt, Reply
@@ -46,6 +47,9 @@ LEASE_SECONDS: Final = 10.0
 MOST_ATTEMPTS: Final = 3
 BACKOFF: Final = {"max_attempts": 2, "retry_backoff_s": 5, "max_duration_s": 60}
 WORKERS: Final = ("w-1", "w-2", "w-3")
+IN_PROCESS: Final = 2
+"""Which of them works in the server's process, and ends with it."""
+
 SPINS: Final = 20
 """Turns of the event loop in which everything that can go on does."""
 
@@ -105,7 +109,9 @@ class Known:
     most: int = MOST_ATTEMPTS
     backs_off: bool = False
     lease: str | None = None
+    worker: str = ""
     losses: int = 0
+    was_denied: bool = False
     expires: bool = False
 
     @property
@@ -118,6 +124,7 @@ class Hand:
     """A worker: what it was given at any time, and its claim that waits."""
 
     name: str
+    caller: Caller = ACME
     given: list[Given] = field(default_factory=list)
     claim: "asyncio.Task[list[Given]] | None" = None
 
@@ -131,6 +138,9 @@ class WorkerLaws(RuleBasedStateMachine):
         self.clock = HandClock()
         self.loop = HandLoop(self.clock)
         self.hands = [Hand(name) for name in WORKERS]
+        self.hands[IN_PROCESS].caller = ACME._replace(
+            actor=Actor(type="worker", id=WORKERS[IN_PROCESS], auth="in_process")
+        )
         self.readers = AtOnce()
         self.runs: dict[str, Known] = {}
         self.order: list[str] = []
@@ -290,11 +300,11 @@ class WorkerLaws(RuleBasedStateMachine):
     @rule(hand=st.integers(0, 2), most=st.integers(1, 3))
     def claim(self, hand: int, most: int) -> None:
         one = self.hands[hand]
-        one.given += self.do(self.dispatch.claim(ACME, one.name, self.agents, most, 0))
+        one.given += self.do(self.dispatch.claim(one.caller, one.name, self.agents, most, 0))
 
     async def _wait(self, hand: Hand) -> None:
         if hand.claim is None:
-            waiting = self.dispatch.claim(ACME, hand.name, self.agents, 1, 30)
+            waiting = self.dispatch.claim(hand.caller, hand.name, self.agents, 1, 30)
             hand.claim = asyncio.create_task(waiting)
 
     @rule(hand=st.integers(0, 2))
@@ -337,23 +347,24 @@ class WorkerLaws(RuleBasedStateMachine):
         holds = known.is_held and known.lease == lease
         running = known.status is Status.RUNNING
 
-        accepted = self.do(self._acted(act, id_, lease))
+        accepted = self.do(self._acted(self.hands[hand].caller, act, id_, lease))
 
         assert holds or not accepted, (act, known)
         if holds and (running or act == "beat"):
             assert accepted, (act, known)
 
-    async def _acted(self, act: str, id_: str, lease: str) -> bool:
+    async def _acted(self, caller: Caller, act: str, id_: str, lease: str) -> bool:
         try:
             match act:
                 case "beat":
                     await self.dispatch.hear_from("acme", id_, lease)
                 case "go on":
-                    await self.dispatch.go_on(ACME, id_, lease, 0)
+                    await self.dispatch.go_on(caller, id_, lease, 0)
                 case _:
                     if act == "release":
                         await self.dispatch.hear_from("acme", id_, lease)
-                    await self.services.record(_command(act, id_, lease, self.clock.now), ACME)
+                    command = _command(act, id_, lease, self.clock.now)
+                    await self.services.record(command, caller)
                     self.dispatch.heard(id_, lease)
         except LedgerError:
             return False
@@ -368,12 +379,17 @@ class WorkerLaws(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.do(self._stop())
+        self.hands[IN_PROCESS].given.clear()
         self.do(self._serve())
+
+        for id_, known in self.runs.items():
+            is_at_work = known.status is Status.RUNNING
+            assert not (is_at_work and known.worker == WORKERS[IN_PROCESS]), (id_, known)
 
     # Laws.
 
     def _take_in_the_log(self) -> None:
-        """One worker at a time, and never lost more often than allowed."""
+        """One worker at a time, and never lost more often than allowed; just after a no is free."""
         for event in self.ledger.read_log(self.position, 1_000_000):
             self.position = event.position
             known = self.runs.get(event.id)
@@ -420,17 +436,18 @@ def _follow(known: Known, event: Recorded) -> None:
     match event.topic:
         case "execution.started.v1":
             assert known.losses < known.most
-            known.lease = facts["lease"]
+            known.lease, known.worker = facts["lease"], facts["worker"]
         case "execution.content_streamed.v1":
             assert facts["content"] == known.lease
         case "execution.worker_lost.v1":
             known.lease = None
-            known.losses += event.envelope["actor"]["id"] == "dispatch"
+            known.losses += event.envelope["actor"]["id"] == "dispatch" and not known.was_denied
         case "execution.approval_requested.v1":
             known.expires = "expires_at" in facts
         case "execution.failed.v1" if facts["error_code"] == "worker_lost":
             assert known.losses <= known.most
-    known.status = Status(facts.get("status") or known.status)
+    if "status" in facts:
+        known.status, known.was_denied = Status(facts["status"]), "denied" in event.topic
 
 
 def _command(act: str, id_: str, lease: str, now: datetime) -> c.Command:

@@ -38,39 +38,67 @@ ASKED = {
 APPROVED = {"status": "approved", "previous": "awaiting_approval", "approval_id": "p1"}
 
 
-def log(*facts: tuple[type[Any], dict[str, Any]]) -> list[Recorded]:
-    envelope = envelope_of(STAMP).line()
+def log(*facts: tuple[type[Any], dict[str, Any]], stamp: Stamp = STAMP) -> list[Recorded]:
+    envelope = envelope_of(stamp).line()
     return [
         Recorded(number, "x", number, event.TOPIC, envelope + encode(said))
         for number, (event, said) in enumerate(facts, 1)
     ]
 
 
-def test_a_pending_execution_is_for_an_embedded_worker() -> None:
+def test_a_pending_execution_waits_for_a_worker() -> None:
     seen = assignment_of(log((e.Created, CREATED)))
 
-    assert seen.is_for_embedded
+    assert seen.waits_for_a_worker
     assert (seen.status, seen.attempt, seen.worker) == (Status.PENDING, 0, None)
 
 
-def test_one_that_a_caller_records_is_not() -> None:
+def test_one_that_a_caller_records_does_not() -> None:
     seen = assignment_of(log((e.Created, CREATED | {"mode": "record"})))
 
-    assert not seen.is_for_embedded
+    assert not seen.waits_for_a_worker
 
 
-@pytest.mark.parametrize(("worker", "expected"), [("embedded-1", True), ("remote-1", False)])
-def test_an_approved_one_goes_back_to_the_kind_of_worker_that_asked(
-    worker: str, expected: bool
-) -> None:
+def test_an_approved_one_waits_for_a_worker() -> None:
     facts = log(
         (e.Created, CREATED),
-        (e.Started, STARTED | {"worker": worker}),
+        (e.Started, STARTED),
         (e.ApprovalRequested, ASKED),
         (e.Approved, APPROVED),
     )
 
-    assert assignment_of(facts).is_for_embedded is expected
+    assert assignment_of(facts).waits_for_a_worker
+
+
+@pytest.mark.parametrize(("auth", "expected"), [("in_process", True), ("api_key", False)])
+def test_who_took_it_up_is_told_by_the_credentials_not_by_the_name(
+    auth: str, expected: bool
+) -> None:
+    actor = Actor(type="worker", id="embedded-1", auth=auth)
+    facts = log((e.Created, CREATED), (e.Started, STARTED), stamp=STAMP._replace(actor=actor))
+
+    seen = assignment_of(facts)
+
+    assert (seen.in_process, seen.taken_up_at) == (expected, 2)
+
+
+@pytest.mark.parametrize(
+    ("held_back", "decided", "expected"),
+    [(True, False, True), (True, True, True), (False, False, False), (False, True, False)],
+)
+def test_work_that_is_held_back_is_done_until_something_follows_the_no(
+    held_back: bool, decided: bool, expected: bool
+) -> None:
+    facts: list[tuple[type[Any], dict[str, Any]]] = [
+        (e.Created, CREATED),
+        (e.Started, STARTED),
+        (e.ApprovalRequested, ASKED | {"held_back": held_back}),
+        (e.Denied, APPROVED | {"status": "running"}),
+        (e.WorkerLost, {"status": "pending", "previous": "running", "worker": "w", "attempt": 1}),
+    ]
+
+    assert assignment_of(log(*facts[: 3 + decided])).held_back is expected
+    assert assignment_of(log(*facts)).held_back is False
 
 
 def test_every_yes_is_known_with_who_said_it() -> None:
@@ -99,7 +127,7 @@ def test_a_no_after_which_it_goes_on_is_told_from_a_yes() -> None:
     seen = assignment_of(facts)
 
     assert [(each.approved, each.reason) for each in seen.approvals] == [(False, "too much")]
-    assert (seen.is_at_embedded, seen.denied_last) == (True, True)
+    assert seen.status is Status.RUNNING
 
 
 def test_a_decision_is_on_the_last_edit_of_what_was_asked() -> None:

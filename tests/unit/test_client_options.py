@@ -53,9 +53,19 @@ def test_an_address_may_end_as_people_write_it(url: str) -> None:
     assert options({}, base_url=url).url("/agents") == "http://h:1/api/v1/agents"
 
 
+def test_an_address_may_be_a_socket() -> None:
+    found = options({}, base_url="unix:///run/ledger.sock")
+
+    assert found.socket == "/run/ledger.sock"
+    assert found.url("/agents") == "http://localhost/api/v1/agents"
+    assert options({}).socket is None
+
+
 def test_an_address_that_is_none_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="begins with http"):
         options({}, base_url="localhost:8080")
+    with pytest.raises(ValueError, match="unix:///"):
+        options({}, base_url="unix://ledger.sock")
 
 
 def test_a_server_in_the_same_environment_is_not_disturbed() -> None:
