@@ -8,7 +8,6 @@ import orjson
 
 from ledger.status import Status
 from projections.execution_rows import Row
-from projections.money import decimal_text
 from projections.times import text_of
 
 Json = dict[str, Any]
@@ -18,6 +17,8 @@ Columns = Mapping[str, Sequence[Any]]
 
 PAYLOADS: Final = frozenset({"input", "output", "metadata"})
 INCLUSIVE: Final = "inclusive_cost_usd"
+BESIDE_THE_ROW: Final = PAYLOADS | {INCLUSIVE}
+"""Fields that are looked up by id."""
 
 _TERMINAL = frozenset(str(status) for status in Status if status.is_terminal)
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -94,7 +95,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "total_tokens": _plain("total_tokens"),
     "cost": _where_set("cost_usd", float),
     "cost_usd": _plain("cost_usd"),
-    INCLUSIVE: _beside(_where_set(INCLUSIVE, decimal_text)),
+    INCLUSIVE: _beside(_plain(INCLUSIVE)),
     "unpriced_tokens": _plain("unpriced_tokens"),
     "models": _made("models", orjson.Fragment),
     "duration_ms": _plain("duration_ms"),
@@ -110,8 +111,6 @@ FIELDS: Final[Mapping[str, Field]] = {
     "updated_at": _made("updated_at", text_of),
 }
 """Every field that can be asked for, in the order in which they are shown."""
-
-_BESIDE_THE_ROW = PAYLOADS | {INCLUSIVE}
 
 
 def in_order(fields: Collection[str] | None) -> Sequence[str]:
@@ -148,7 +147,7 @@ def represent_all(rows: Columns, fields: Sequence[str] = tuple(FIELDS)) -> list[
         rows: of the view. Payloads and inclusive costs are shown if they are in them.
         fields: what to show, in order.
     """
-    shown = [name for name in fields if name in rows or name not in _BESIDE_THE_ROW]
+    shown = [name for name in fields if name in rows or name not in BESIDE_THE_ROW]
     if not shown:
         return [{} for _ in rows["id"]]
     values = zip(*(FIELDS[name].read(rows) for name in shown), strict=True)

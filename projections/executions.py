@@ -1,6 +1,6 @@
 """Executions as one may ask for them: a list, one, its tree, one as it was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,7 @@ from ledger.errors import NotFound
 from ledger.mapper import Recorded
 from projections import execution_queries as queries
 from projections.execution_json import (
+    BESIDE_THE_ROW,
     INCLUSIVE,
     PAYLOADS,
     Json,
@@ -20,6 +21,7 @@ from projections.execution_json import (
 from projections.execution_rows import Row, fold
 from projections.execution_view import Executions
 from projections.filters import Filters
+from projections.money import decimal_text
 from projections.pages import Listing as Page
 from projections.pages import Part, Rows, Total, Values, counted_to, fetch_rows, meta_of
 
@@ -56,10 +58,7 @@ def list_executions(connection: Connection, workspace: str, filters: Filters) ->
     count = asked.total.scalar(connection, values) or 0
     total = Total(int(count)) if asked.is_counted else counted_to(count)
     rows = by_column((*asked.columns, "page_sort", "page_id"), found)
-    if not PAYLOADS.isdisjoint(asked.fields):
-        rows |= _payloads(connection, rows["id"])
-    if INCLUSIVE in asked.fields:
-        rows[INCLUSIVE] = _inclusive_costs(connection, rows["id"])
+    rows |= _beside(connection, rows["id"], asked.fields)
     items = represent_all(rows, asked.fields)
     return Page(items, meta_of(total, filters.page, next_cursor))
 
@@ -102,7 +101,7 @@ def tree(connection: Connection, workspace: str, id_: str, most: int) -> Json:
     nodes = {row["id"]: row for row in rows[:most] if row["depth"] < _DEEPEST}
     if id_ not in nodes:
         raise NotFound(kind="execution", id_=id_)
-    for name, each in _payloads(connection, list(nodes)).items():
+    for name, each in _beside(connection, list(nodes), PAYLOADS).items():
         for row, payload in zip(nodes.values(), each, strict=True):
             row[name] = payload
     return _nested(nodes, id_) | ({"is_truncated": True} if len(nodes) < len(rows) else {})
@@ -125,34 +124,43 @@ def matching(workspace: str, filters: Filters) -> Select[Any]:
 def _by(connection: Connection, column: str, wanted: Values) -> list[Json]:
     statement = queries.rows_by(connection.dialect, column)
     rows = by_column(statement.columns, statement.rows(connection, wanted))
-    rows |= _payloads(connection, rows["id"])
-    rows[INCLUSIVE] = _inclusive_costs(connection, rows["id"])
-    return represent_all(rows)
+    return represent_all({**rows, **_beside(connection, rows["id"])})
 
 
-def _payloads(connection: Connection, ids: Sequence[str]) -> dict[str, Sequence[str | None]]:
-    """Input, output and metadata of executions, in the order of their ids."""
-    statement = queries.payloads_of(connection.dialect, len(ids))
-    found = {row[0]: row for row in statement.rows(connection, queries.ids_as(ids))}
-    rows = by_column(statement.columns, [found[id_] for id_ in ids])
-    return {name: rows[name] for name in PAYLOADS}
+def _beside(
+    connection: Connection, ids: Sequence[str], fields: Collection[str] = BESIDE_THE_ROW
+) -> dict[str, Sequence[str | None]]:
+    """What is not in the rows of executions, in the order of their ids, if it is to be shown."""
+    values = queries.ids_as(ids)
+    found: dict[str, Sequence[str | None]] = {}
+    if not PAYLOADS.isdisjoint(fields):
+        payloads = queries.payloads_of(connection.dialect, len(ids))
+        by_id = {row[0]: row for row in payloads.rows(connection, values)}
+        rows = by_column(payloads.columns, [by_id[id_] for id_ in ids])
+        found |= {name: rows[name] for name in PAYLOADS}
+    if INCLUSIVE in fields:
+        costs = queries.costs_below(connection.dialect, len(ids)).rows(connection, values)
+        found[INCLUSIVE] = _inclusive_costs(ids, costs)
+    return found
 
 
-def _inclusive_costs(connection: Connection, ids: Sequence[str]) -> list[Decimal | None]:
-    """What each cost with everything that was run on its behalf; None when that is unknown.
+def _inclusive_costs(ids: Sequence[str], costs: Sequence[Sequence[Any]]) -> list[str | None]:
+    """What each execution cost with all that was run on its behalf; None where that is unknown.
 
     It is unknown, too, when there are too many descendants to add up while somebody waits.
     """
-    statement = queries.costs_below(connection.dialect, len(ids))
-    costs = statement.rows(connection, queries.ids_as(ids))
-    sums: dict[str, Decimal] = {}
+    known: dict[str, list[str | None]] = {}
     for top, cost in costs if len(costs) <= queries.MOST_DESCENDANTS else ():
-        if cost is not None:
-            sums[top] = sums.get(top, _ZERO) + Decimal(cost)
-    return list(map(sums.get, ids))
+        known.setdefault(top, []).append(cost)
+    return [_sum(known.get(id_, ())) for id_ in ids]
 
 
-_ZERO = Decimal(0)
+def _sum(costs: Sequence[str | None]) -> str | None:
+    """The sum of what is known of exact amounts; None when nothing is."""
+    if len(costs) == 1:
+        return costs[0]
+    known = [Decimal(cost) for cost in costs if cost is not None]
+    return decimal_text(sum(known, Decimal(0))) if known else None
 
 
 def _nested(nodes: Mapping[str, Row], top: str) -> Json:
@@ -164,10 +172,8 @@ def _nested(nodes: Mapping[str, Row], top: str) -> Json:
             children.setdefault(row["parent_id"], []).append(row["id"])
     for id_ in _leaves_first(children, top):
         row = nodes[id_]
-        own = None if row["cost_usd"] is None else Decimal(row["cost_usd"])
         below = [nodes[child][INCLUSIVE] for child in children.get(id_, ())]
-        known = [cost for cost in (own, *below) if cost is not None]
-        row[INCLUSIVE] = sum(known, Decimal(0)) if known else None
+        row[INCLUSIVE] = _sum([row["cost_usd"], *below])
         shown[id_] = represent(row) | {"children": [shown[c] for c in children.get(id_, ())]}
     return shown[top]
 

@@ -29,6 +29,7 @@ def time_of(micros: int) -> datetime:
     return _EPOCH + timedelta(microseconds=micros)
 
 
+@lru_cache(maxsize=4096)
 def text_of(micros: int | None) -> str | None:
     """RFC 3339 text of so many microseconds since 1970; unset stays None."""
     if micros is None:
