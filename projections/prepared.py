@@ -23,11 +23,12 @@ class Prepared:
     def __init__(self, dialect: Dialect, statement: Select[Any]) -> None:
         compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         assert isinstance(compiled, SQLCompiler)
-        binds = compiled.binds.items()
         self.columns = tuple(statement.selected_columns.keys())
         self._text = str(compiled)
         self._places = compiled.positiontup
-        self._constants = {name: bind.value for name, bind in binds if not bind.required}
+        self._constants = {
+            name: bind.value for bind, name in compiled.bind_names.items() if not bind.required
+        }
 
     def rows(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows as the driver gives them: without conversions, so SQLite's booleans are 0 or 1.
