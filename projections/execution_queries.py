@@ -46,8 +46,7 @@ def matching(workspace: Any, filters: Filters) -> tuple[Select[Any], Order]:
         else:
             place = labels.alias()
             source = source.join(place, place.c.execution_id == executions.c.id)
-            name, value = condition.value
-            wanted += [place.c.workspace == workspace, place.c.name == name, place.c.value == value]
+            wanted += _is_label(place, workspace, condition)
     key = filters.sort.removeprefix("-")
     order = Order(
         name=filters.sort,
@@ -57,6 +56,26 @@ def matching(workspace: Any, filters: Filters) -> tuple[Select[Any], Order]:
         nullable=bool(executions.c[key].nullable),
     )
     return select(executions.c.id).select_from(source).where(*wanted), order
+
+
+def _is_label(
+    label: FromClause, workspace: Any, condition: Condition
+) -> Sequence[ColumnElement[bool]]:
+    name, value = condition.value
+    return label.c.workspace == workspace, label.c.name == name, label.c.value == value
+
+
+def _to_count(workspace: Any, filters: Filters) -> Select[Any]:
+    """The executions of a list, found without reading them where only labels are asked for."""
+    if any(condition.filter.sql for condition in filters.conditions):
+        return matching(workspace, filters)[0]
+    first, *others = (labels.alias() for _ in filters.conditions)
+    source: FromClause = first
+    for label in others:
+        source = source.join(label, label.c.execution_id == first.c.execution_id)
+    pairs = zip((first, *others), filters.conditions, strict=True)
+    wanted = [each for label, asked in pairs for each in _is_label(label, workspace, asked)]
+    return select(first.c.execution_id).select_from(source).where(*wanted)
 
 
 class Shape(NamedTuple):
@@ -111,7 +130,10 @@ class ListQueries:
         columns = [executions.c[name] for name in self.columns]
         self._rows = ids.with_only_columns(*columns, maintain_column_froms=True)
         self.is_counted = {condition.name for condition in filters.conditions} <= _COUNTED_BY
-        self.total = Prepared(dialect, _rolled_up(filters) if self.is_counted else counting(ids))
+        to_count = (
+            _rolled_up(filters) if self.is_counted else counting(_to_count(_WORKSPACE, filters))
+        )
+        self.total = Prepared(dialect, to_count)
         self._dialect = dialect
         self._parts: dict[Part, Prepared] = {}
 
