@@ -119,7 +119,7 @@ class ListQueries:
         columns: that are read for them.
         order: of the list.
         total: counts it.
-        is_counted: whether what it counts is exact however much it is, else as `counted_to` says.
+        is_exact: whether that is the total however much it is; else it is what `counted_to` takes.
     """
 
     def __init__(self, dialect: Dialect, shape: Shape) -> None:
@@ -129,11 +129,9 @@ class ListQueries:
         ids, self.order = matching(_WORKSPACE, filters)
         columns = [executions.c[name] for name in self.columns]
         self._rows = ids.with_only_columns(*columns, maintain_column_froms=True)
-        self.is_counted = {condition.name for condition in filters.conditions} <= _COUNTED_BY
-        to_count = (
-            _rolled_up(filters) if self.is_counted else counting(_to_count(_WORKSPACE, filters))
-        )
-        self.total = Prepared(dialect, to_count)
+        self.is_exact = _COUNTED_BY.issuperset(condition.name for condition in filters.conditions)
+        total = _rolled_up(filters) if self.is_exact else counting(_to_count(_WORKSPACE, filters))
+        self.total = Prepared(dialect, total)
         self._dialect = dialect
         self._parts: dict[Part, Prepared] = {}
 

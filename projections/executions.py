@@ -56,7 +56,7 @@ def list_executions(connection: Connection, workspace: str, filters: Filters) ->
 
     found, next_cursor = fetch_rows(read, asked.order, filters.page)
     count = asked.total.scalar(connection, values) or 0
-    total = Total(int(count)) if asked.is_counted else counted_to(count)
+    total = Total(int(count)) if asked.is_exact else counted_to(count)
     rows = by_column((*asked.columns, "page_sort", "page_id"), found)
     rows |= _beside(connection, rows["id"], asked.fields)
     items = represent_all(rows, asked.fields)
