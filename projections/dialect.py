@@ -64,7 +64,7 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def snapshot_options(connection: Connection) -> Mapping[str, Any]:
@@ -72,6 +72,26 @@ def snapshot_options(connection: Connection) -> Mapping[str, Any]:
     if connection.dialect.name == "postgresql":
         return {"isolation_level": "REPEATABLE READ"}
     return {}
+
+
+def read(connection: Connection, statement: str, parameters: Any) -> Sequence[Sequence[Any]]:
+    """The rows of a statement, as the driver gives them.
+
+    On SQLite the driver is asked past the library, whose work for a statement takes as long as the
+    statement. On PostgreSQL it is not: the library notices when the server is gone.
+
+    Args:
+        connection: that reads; never one on which names mean other tables.
+        statement: in the driver's own text.
+        parameters: as the driver takes them.
+    """
+    if connection.dialect.name != "sqlite":
+        return connection.exec_driver_sql(statement, parameters).all()
+    if not connection.in_transaction():
+        connection.begin()
+    cursor = connection.connection.cursor()
+    cursor.execute(statement, parameters)
+    return cursor.fetchall()
 
 
 def upsert(

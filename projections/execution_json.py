@@ -1,7 +1,6 @@
 """An execution as it goes over the wire: every field, what it is made of, and how."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -9,13 +8,17 @@ import orjson
 
 from ledger.status import Status
 from projections.execution_rows import Row
-from projections.money import decimal_text
 from projections.times import text_of
 
 Json = dict[str, Any]
 
+Columns = Mapping[str, Sequence[Any]]
+"""Rows the other way round: by column, its value in each of them. They are shown faster like so."""
+
 PAYLOADS: Final = frozenset({"input", "output", "metadata"})
 INCLUSIVE: Final = "inclusive_cost_usd"
+BESIDE_THE_ROW: Final = PAYLOADS | {INCLUSIVE}
+"""Fields that are looked up by id."""
 
 _TERMINAL = frozenset(str(status) for status in Status if status.is_terminal)
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -26,42 +29,46 @@ class Field(NamedTuple):
     """A field of the object.
 
     Attributes:
-        columns: of the view that it is made of; none for what is looked up beside the row.
-        read: makes it of a row.
+        columns: of the view that it is made of; none for what is looked up beside the rows.
+        read: makes it of rows, for each of them.
     """
 
     columns: tuple[str, ...]
-    read: Callable[[Row], Any]
+    read: Callable[[Columns], Iterable[Any]]
 
 
 def _plain(column: str) -> Field:
     return Field((column,), itemgetter(column))
 
 
+def _made(column: str, make: Callable[[Any], Any]) -> Field:
+    return Field((column,), lambda rows: map(make, rows[column]))
+
+
+def _where_set(column: str, make: Callable[[Any], Any]) -> Field:
+    return Field(
+        (column,), lambda rows: [None if value is None else make(value) for value in rows[column]]
+    )
+
+
 def _or_empty(column: str) -> Field:
-    return Field((column,), lambda row: row[column] or "")
+    return Field((column,), lambda rows: [value or "" for value in rows[column]])
 
 
-def _time(column: str) -> Field:
-    return Field((column,), lambda row: text_of(row[column]))
+def _beside(field: Field) -> Field:
+    return field._replace(columns=())
 
 
-def _payload(name: str) -> Field:
-    return Field((), lambda row: None if row[name] is None else orjson.Fragment(row[name]))
-
-
-def _token_usage(row: Row) -> Json:
-    usage = {name: row[name] for name in _COUNTS}
-    return usage | {name: row[name] for name in _COUNTS_WHERE_KNOWN if row[name] is not None}
-
-
-def _cost(row: Row) -> float | None:
-    return None if row["cost_usd"] is None else float(row["cost_usd"])
-
-
-def _inclusive_cost(row: Row) -> str | None:
-    inclusive: Decimal | None = row[INCLUSIVE]
-    return None if inclusive is None else decimal_text(inclusive)
+def _token_usage(rows: Columns) -> Iterable[Json]:
+    usages = [
+        {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
+        for prompt, completion, total in zip(*(rows[name] for name in _COUNTS), strict=True)
+    ]
+    for name in _COUNTS_WHERE_KNOWN:
+        for usage, count in zip(usages, rows[name], strict=True):
+            if count is not None:
+                usage[name] = count
+    return usages
 
 
 FIELDS: Final[Mapping[str, Field]] = {
@@ -78,36 +85,32 @@ FIELDS: Final[Mapping[str, Field]] = {
     "trace_id": _plain("trace_id"),
     "mode": _plain("mode"),
     "status": _plain("status"),
-    "is_terminal": Field(("status",), lambda row: row["status"] in _TERMINAL),
-    "input": _payload("input"),
-    "output": _payload("output"),
-    "metadata": _payload("metadata"),
+    "is_terminal": _made("status", _TERMINAL.__contains__),
+    "input": _beside(_where_set("input", orjson.Fragment)),
+    "output": _beside(_where_set("output", orjson.Fragment)),
+    "metadata": _beside(_where_set("metadata", orjson.Fragment)),
     "error": _or_empty("error"),
     "error_code": _plain("error_code"),
     "token_usage": Field(_COUNTS + _COUNTS_WHERE_KNOWN, _token_usage),
     "total_tokens": _plain("total_tokens"),
-    "cost": Field(("cost_usd",), _cost),
+    "cost": _where_set("cost_usd", float),
     "cost_usd": _plain("cost_usd"),
-    INCLUSIVE: Field((), _inclusive_cost),
+    INCLUSIVE: _beside(_plain(INCLUSIVE)),
     "unpriced_tokens": _plain("unpriced_tokens"),
-    "models": Field(("models",), lambda row: orjson.Fragment(row["models"])),
+    "models": _made("models", orjson.Fragment),
     "duration_ms": _plain("duration_ms"),
     "worker": _plain("worker"),
     "attempt": _plain("attempt"),
-    "cancellation_requested": Field(
-        ("cancellation_requested",), lambda row: bool(row["cancellation_requested"])
-    ),
+    "cancellation_requested": _made("cancellation_requested", bool),
     "approval_id": _plain("approval_id"),
-    "approval_expires_at": _time("approval_expires_at"),
+    "approval_expires_at": _made("approval_expires_at", text_of),
     "version": _plain("version"),
-    "created_at": _time("created_at"),
-    "started_at": _time("started_at"),
-    "completed_at": _time("completed_at"),
-    "updated_at": _time("updated_at"),
+    "created_at": _made("created_at", text_of),
+    "started_at": _made("started_at", text_of),
+    "completed_at": _made("completed_at", text_of),
+    "updated_at": _made("updated_at", text_of),
 }
 """Every field that can be asked for, in the order in which they are shown."""
-
-_BESIDE_THE_ROW = PAYLOADS | {INCLUSIVE}
 
 
 def in_order(fields: Collection[str] | None) -> Sequence[str]:
@@ -123,17 +126,35 @@ def columns_of(fields: Sequence[str]) -> Sequence[str]:
     return list(wanted)
 
 
-def represent(row: Row, fields: Sequence[str] = tuple(FIELDS)) -> Json:
-    """The JSON object of an execution.
+def represent(row: Row) -> Json:
+    """The JSON object of an execution, from its row."""
+    return represent_all({name: (value,) for name, value in row.items()})[0]
 
-    Input, output and metadata stand in it as JSON already encoded, exactly as they were recorded.
+
+def by_column(columns: Sequence[str], rows: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    """Rows the other way round."""
+    if not rows:
+        return dict.fromkeys(columns, ())
+    return dict(zip(columns, zip(*rows, strict=True), strict=True))
+
+
+def represent_all(rows: Columns, fields: Sequence[str] = tuple(FIELDS)) -> list[Json]:
+    """The JSON objects of executions.
+
+    Input, output and metadata stand in them as JSON already encoded, exactly as they were recorded.
 
     Args:
-        row: of the view. Payloads and inclusive cost are shown if they are in it.
+        rows: of the view. Payloads and inclusive costs are shown if they are in them.
         fields: what to show, in order.
     """
-    return {
-        name: FIELDS[name].read(row)
-        for name in fields
-        if name in row or name not in _BESIDE_THE_ROW
-    }
+    shown = [name for name in fields if name in rows or name not in BESIDE_THE_ROW]
+    if not shown:
+        return [{} for _ in rows["id"]]
+    values = zip(*(FIELDS[name].read(rows) for name in shown), strict=True)
+    unfilled = dict.fromkeys(shown)  # has its size at once
+    items = []
+    for each in values:
+        item: Json = unfilled.copy()
+        item.update(zip(shown, each, strict=True))
+        items.append(item)
+    return items

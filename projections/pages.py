@@ -7,9 +7,20 @@ nor hides a row. A total is exact when counting is cheap, else it says that it i
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from typing import Any, NamedTuple, Self
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 
 from projections.errors import InvalidQuery
 
@@ -17,7 +28,7 @@ DEFAULT_LIMIT = 20
 MOST_PER_PAGE = 100
 MOST_COUNTED = 10_000
 _FURTHEST_PAGE = 10**9
-_SORT, _ID = "page_sort", "page_id"
+_LIMIT, _SKIPPED, _VALUE, _ID = "page_limit", "page_skipped", "page_value", "page_id"
 
 Item = dict[str, Any]
 
@@ -77,6 +88,25 @@ class Listing(NamedTuple):
     meta: dict[str, Any]
 
 
+class Part(Enum):
+    """Which rows of a list are read by one statement."""
+
+    NUMBERED = auto()
+    """So many after skipping so many."""
+    BEYOND = auto()
+    """So many beyond a place, of those with a value to sort by."""
+    VALUELESS = auto()
+    """So many of those without one, which come last."""
+    VALUELESS_BEYOND = auto()
+    """So many of those without one, beyond an id."""
+
+
+Values = dict[str, Any]
+Rows = Sequence[Any]
+"""Tuples of columns, of which the last two are the place in the order of the list."""
+Read = Callable[[Part, Values], Rows]
+
+
 def fetch(
     connection: Connection,
     statement: Select[Any],
@@ -96,29 +126,84 @@ def fetch(
     Raises:
         InvalidQuery: the cursor is not one of this list in this order.
     """
-    statement = statement.add_columns(order.column.label(_SORT), order.id.label(_ID))
+
+    def read(part: Part, values: Values) -> Rows:
+        return connection.execute(part_of(statement, order, part), values).all()
+
+    rows, next_cursor = fetch_rows(read, order, request)
+    items = [dict(zip(row._fields[:-2], row[:-2], strict=True)) for row in rows]
+    return Listing(items, meta_of(total(), request, next_cursor))
+
+
+def fetch_rows(read: Read, order: Order, request: PageRequest) -> tuple[Rows, str | None]:
+    """The rows of one page, and the cursor of the next one if there are more.
+
+    Args:
+        read: runs the statement that `part_of` makes, with these values.
+        order: of the list.
+        request: which page.
+
+    Raises:
+        InvalidQuery: the cursor is not one of this list in this order.
+    """
+    most = request.limit + 1
     if request.cursor is None:
-        rows = _by_number(connection, statement, order, request)
+        rows = read(Part.NUMBERED, {_LIMIT: most, _SKIPPED: (request.page - 1) * request.limit})
     else:
-        after = _read_cursor(request.cursor, order)
-        rows = _after(connection, statement, order, after, request.limit + 1)
+        rows = _beyond(read, order, _read_cursor(request.cursor, order), most)
     has_more = len(rows) > request.limit
     rows = rows[: request.limit]
-    next_cursor = _cursor(order, rows[-1]) if has_more else None
-    for row in rows:
-        del row[_SORT], row[_ID]
-    return Listing(rows, _meta(total(), request, next_cursor))
+    return rows, _cursor(order, rows[-1]) if has_more else None
+
+
+def part_of(statement: Select[Any], order: Order, part: Part) -> Select[Any]:
+    """The statement that reads a part of a list, the place of each row in its last two columns."""
+    statement = statement.add_columns(order.column.label("page_sort"), order.id.label("page_id"))
+    value = bindparam(_VALUE, type_=order.column.type, required=True)
+    id_ = bindparam(_ID, type_=order.id.type, required=True)
+    by: list[ColumnElement[Any]] = [order.column, order.id]
+    if part is Part.BEYOND:
+        row, place = tuple_(*by), tuple_(value, id_)
+        statement = statement.where(row < place if order.descending else row > place)
+    elif part is not Part.NUMBERED:
+        statement = statement.where(order.column.is_(None))
+    if part is Part.VALUELESS_BEYOND:
+        statement = statement.where(order.id < id_ if order.descending else order.id > id_)
+    by = [column.desc() if order.descending else column.asc() for column in by]
+    if part is Part.NUMBERED:
+        statement = statement.offset(bindparam(_SKIPPED, type_=Integer, required=True))
+        by[0] = by[0].nulls_last() if order.nullable else by[0]
+    return statement.order_by(*by).limit(bindparam(_LIMIT, type_=Integer, required=True))
+
+
+def _beyond(read: Read, order: Order, place: "_Place", most: int) -> Rows:
+    """The rows beyond a place: first those with a value, then those without."""
+    if place.value is None:
+        return read(Part.VALUELESS_BEYOND, {_ID: place.id, _LIMIT: most})
+    rows = read(Part.BEYOND, {_VALUE: place.value, _ID: place.id, _LIMIT: most})
+    if not order.nullable or len(rows) == most:
+        return rows
+    return [*rows, *read(Part.VALUELESS, {_LIMIT: most - len(rows)})]
 
 
 def counted(connection: Connection, matching: Select[Any]) -> Total:
     """Count rows, up to a number beyond which nobody reads on."""
+    return counted_to(connection.scalar(counting(matching)) or 0)
+
+
+def counting(matching: Select[Any]) -> Select[Any]:
+    """The statement that counts rows, for `counted_to`."""
     rows = matching.with_only_columns(literal(1), maintain_column_froms=True)
-    capped = rows.limit(MOST_COUNTED + 1).subquery()
-    count = connection.scalar(select(func.count()).select_from(capped)) or 0
+    return select(func.count()).select_from(rows.limit(MOST_COUNTED + 1).subquery())
+
+
+def counted_to(count: int) -> Total:
+    """The total that the statement of `counting` stands for."""
     return Total(min(count, MOST_COUNTED), count > MOST_COUNTED)
 
 
-def _meta(total: Total, request: PageRequest, next_cursor: str | None) -> dict[str, Any]:
+def meta_of(total: Total, request: PageRequest, next_cursor: str | None) -> dict[str, Any]:
+    """What the wire's `meta` says about a page."""
     pages = -(-total.number // request.limit)
     meta = {
         "total": total.number,
@@ -132,57 +217,13 @@ def _meta(total: Total, request: PageRequest, next_cursor: str | None) -> dict[s
     return meta | {"total_is_estimate": True} if total.is_estimate else meta
 
 
-def _by_number(
-    connection: Connection, statement: Select[Any], order: Order, request: PageRequest
-) -> list[Item]:
-    first = order.column.desc() if order.descending else order.column.asc()
-    if order.nullable:
-        first = first.nulls_last()
-    second = order.id.desc() if order.descending else order.id.asc()
-    limited = statement.order_by(first, second).limit(request.limit + 1)
-    return _rows(connection, limited.offset((request.page - 1) * request.limit))
-
-
-def _after(
-    connection: Connection, statement: Select[Any], order: Order, after: "_Place", limit: int
-) -> list[Item]:
-    """The rows after a place: first those with a value, then those without."""
-    rows: list[Item] = []
-    if after.value is not None:
-        place = tuple_(literal(after.value, order.column.type), literal(after.id, order.id.type))
-        row = tuple_(order.column, order.id)
-        beyond = row < place if order.descending else row > place
-        rows = _ordered(connection, statement.where(beyond), order, limit)
-        if not order.nullable or len(rows) == limit:
-            return rows
-    statement = statement.where(order.column.is_(None))
-    if after.value is None:
-        beyond_id = order.id < after.id if order.descending else order.id > after.id
-        statement = statement.where(beyond_id)
-    return rows + _ordered(connection, statement, order, limit - len(rows))
-
-
-def _ordered(
-    connection: Connection, statement: Select[Any], order: Order, limit: int
-) -> list[Item]:
-    columns = (order.column, order.id)
-    by = [column.desc() if order.descending else column.asc() for column in columns]
-    return _rows(connection, statement.order_by(*by).limit(limit))
-
-
-def _rows(connection: Connection, statement: Select[Any]) -> list[Item]:
-    result = connection.execute(statement)
-    names = list(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result.all()]
-
-
 class _Place(NamedTuple):
     value: int | str | None
     id: str
 
 
-def _cursor(order: Order, row: Item) -> str:
-    place = json.dumps([order.name, row[_SORT], row[_ID]], separators=(",", ":"))
+def _cursor(order: Order, row: Sequence[Any]) -> str:
+    place = json.dumps([order.name, *row[-2:]], separators=(",", ":"))
     return urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 

@@ -7,7 +7,8 @@ from aiohttp.web_protocol import RequestHandler
 from ledger.commands.scores import MOST_SCORES
 from ledger.writer import MOST_BYTES_WAITING, MOST_WAITING
 from ledger_client.work.outbox import MOST_FRAMES, MOST_SECONDS
-from projections.executions import _DEEPEST, _MOST_DESCENDANTS
+from projections.execution_queries import MOST_DESCENDANTS
+from projections.executions import _DEEPEST
 from projections.labels import _LONGEST
 from projections.pages import DEFAULT_LIMIT, MOST_COUNTED, MOST_PER_PAGE
 from scripts.describe.markdown import code, table
@@ -70,7 +71,7 @@ def _of_lists() -> list[tuple[str, str, str]]:
         ),
         (
             "inclusive cost of a list",
-            f"{_MOST_DESCENDANTS:,} executions below the page",
+            f"{MOST_DESCENDANTS:,} executions below the page",
             "`inclusive_cost_usd` is null",
         ),
         (

@@ -1,4 +1,7 @@
-"""What lists and totals cost over many runs: our queries against the same SQL, raw driver."""
+"""What lists and totals cost over many runs: our queries against the same SQL, raw driver.
+
+Neither of them writes JSON. The floor fetches every row and column that ours does.
+"""
 
 import asyncio
 import random
@@ -6,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from sqlalchemy import event
 
@@ -108,23 +111,45 @@ async def _over_http(port: int, paths: Sequence[str]) -> list[float]:
     return times
 
 
+def _note_all(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
+    options["factory"] = _Noting
+
+
+class _Noted(sqlite3.Cursor):
+    """A cursor that notes what it is asked; the library's own connections and ours make them."""
+
+    statements: ClassVar[list[tuple[str, Any]]] = []
+
+    def execute(self, statement: str, parameters: Any = (), /) -> Self:
+        self.statements.append((statement, parameters))
+        return super().execute(statement, parameters)
+
+
+class _Noting(sqlite3.Connection):
+    def cursor(self, *_: Any) -> Any:
+        return super().cursor(_Noted)
+
+
 class _Asked:
     """Connections to the same views: ours, one that notes our SQL, and the driver's own."""
 
     def __init__(self, views: Path) -> None:
-        self.store = ViewStore.open(f"sqlite:///{views}")
-        self._noting = ViewStore.open(f"sqlite:///{views}")
-        self._raw = sqlite3.connect(views, isolation_level=None)
-        self._noted: list[tuple[str, Any]] = []
-        event.listen(self._noting.engine, "before_cursor_execute", self._note)
+        url = f"sqlite:///{views}"
+        self.store, self._noting, self._floor = (ViewStore.open(url) for _ in range(3))
+        event.listen(self._noting.engine, "do_connect", _note_all)
+        raw = self._floor.engine.raw_connection().driver_connection  # with the same pragmas
+        assert isinstance(raw, sqlite3.Connection)
+        self._raw = raw
+        with self._noting.reading() as connection:  # what a new connection is asked is no floor
+            connection.begin()
 
     def __enter__(self) -> "_Asked":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._raw.close()
-        self._noting.close()
-        self.store.close()
+        for store in (self._floor, self._noting, self.store):
+            store.close()
 
     def times(self, question: Question, data: Data, number: int) -> Times:
         """Ask in both ways in turn, each of them first every other time."""
@@ -139,15 +164,10 @@ class _Asked:
         return times
 
     def _statements(self, question: Question, path: str) -> Statements:
-        self._noted = []
+        _Noted.statements.clear()
         with self._noting.reading() as connection:
             question.ask(connection, path)
-        return self._noted
-
-    def _note(
-        self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any
-    ) -> None:
-        self._noted.append((statement, parameters))
+        return list(_Noted.statements)
 
     def _time_ours(self, question: Question, path: str) -> float:
         began = perf_counter()

@@ -152,6 +152,29 @@ def test_payloads_are_shown_only_where_they_are_asked_for(
     assert list(little) == ["id", "status", "output", "inclusive_cost_usd"]
 
 
+def test_asking_for_no_field_shows_how_many_there_are(store: ViewStore, history: History) -> None:
+    history.create()
+    history.create()
+
+    page = listed(store, history, ("fields", ","))
+
+    assert page.items == [{}, {}]
+    assert page.meta["total"] == 2
+
+
+def test_lists_of_one_shape_are_asked_with_their_own_values(
+    store: ViewStore, history: History
+) -> None:
+    made = {user: history.create(user_id=user, metadata={"of": user}).id for user in ("a", "b")}
+
+    for user, id_ in made.items():
+        wanted = [("metadata.of", user), ("user_id", user), ("status", "pending,running")]
+        assert ids(listed(store, history, *wanted)) == [id_]
+        assert ids(listed(store, history, *reversed(wanted))) == [id_]
+        with store.reading() as connection:
+            assert executions.get_execution(connection, "acme", id_)["user_id"] == user
+
+
 def test_an_execution_is_shown_as_the_contract_says(store: ViewStore, history: History) -> None:
     execution = started(history, history.create(input={"q": 1}))
     spend(history, execution, "0.30")
