@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select
 
-from ledger.errors import NotFound
+from ledger.errors import LimitExceeded, NotFound
 from ledger.mapper import Recorded
 from projections import execution_queries as queries
 from projections.execution_json import (
@@ -88,23 +88,30 @@ def tree(connection: Connection, workspace: str, id_: str, most: int) -> Json:
         connection: to the views.
         workspace: of all of them.
         id_: of the execution at the top.
-        most: executions in all. If there are more, or they are nested too deeply to be shown,
-            `is_truncated` stands at the top.
+        most: executions in all.
 
     Raises:
         NotFound: there is none in this workspace.
+        LimitExceeded: there are more, or they are nested too deeply; a part of them would have
+            sums that are wrong.
     """
     statement = queries.rows_below(connection.dialect)
     values = {"workspace": workspace, "id_0": id_, "deepest": _DEEPEST, "most": most + 1}
     found = statement.rows(connection, values)
     rows = [dict(zip(statement.columns, row, strict=True)) for row in found]
-    nodes = {row["id"]: row for row in rows[:most] if row["depth"] < _DEEPEST}
+    nodes = {row["id"]: row for row in rows}
     if id_ not in nodes:
         raise NotFound(kind="execution", id_=id_)
+    if len(rows) > most or any(row["depth"] >= _DEEPEST for row in rows):
+        message = (
+            f"a tree of more than {most:,} executions, or {_DEEPEST} levels, is not shown; "
+            "list them with root_id, or ask for the tree of one of them"
+        )
+        raise LimitExceeded(message, execution_id=id_)
     for name, each in _beside(connection, list(nodes), PAYLOADS).items():
         for row, payload in zip(nodes.values(), each, strict=True):
             row[name] = payload
-    return _nested(nodes, id_) | ({"is_truncated": True} if len(nodes) < len(rows) else {})
+    return _nested(nodes, id_)
 
 
 def as_of(events: Sequence[Recorded]) -> Json:

@@ -67,7 +67,7 @@ def _of_lists() -> list[tuple[str, str, str]]:
         (
             "a tree",
             f"{_MOST_IN_TREE:,} executions, {_DEEPEST} levels",
-            "`is_truncated: true` at the top",
+            "400 `limit_exceeded`; `root_id` lists them",
         ),
         (
             "inclusive cost of a list",

@@ -282,7 +282,6 @@ class Execution(BaseModel):
     approval_id: str | None = Field(description="What it waits for, while it does.")
     approval_expires_at: str | None
     children: "list[Execution] | None" = Field(None, description="In a tree.")
-    is_truncated: bool | None = Field(None, description="At the top of a tree too large to show.")
     created_at: str
     started_at: str | None
     completed_at: str | None

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ledger.errors import NotFound
+from ledger.errors import LimitExceeded, NotFound
 from ledger.execution import Execution
 from ledger.strict_json import encode
 from projections import executions
@@ -231,28 +231,29 @@ def test_a_tree_shows_the_children_of_every_execution(store: ViewStore, history:
     with store.reading() as connection:
         shown = executions.tree(connection, "acme", top.id, 10)
         below = executions.tree(connection, "acme", child.id, 10)
-        cut = executions.tree(connection, "acme", top.id, 2)
+        with pytest.raises(LimitExceeded, match="more than 2 executions"):
+            executions.tree(connection, "acme", top.id, 2)
 
     assert [each["id"] for each in shown["children"]] == [child.id, second.id]
     assert [each["id"] for each in shown["children"][0]["children"]] == [grandchild.id]
     assert (shown["cost_usd"], shown["inclusive_cost_usd"]) == (None, "0.5")
-    assert "is_truncated" not in shown
     assert plain(below) == plain(shown["children"][0])
-    assert cut["is_truncated"]
     assert len(cut["children"]) == 1
 
 
-def test_a_tree_too_deep_to_be_written_is_cut(store: ViewStore, history: History) -> None:
-    top = parent = history.create()
-    for _ in range(150):
+def test_a_tree_too_deep_to_be_written_is_refused(store: ViewStore, history: History) -> None:
+    top = parent = deep = history.create()
+    for level in range(150):
         parent = history.create(parent=parent)
+        deep = parent if level == 60 else deep
     catch_up(store, [Executions()], MemoryLog(history.log))
 
     with store.reading() as connection:
-        shown = executions.tree(connection, "acme", top.id, 1_000)
+        with pytest.raises(LimitExceeded, match="100 levels"):
+            executions.tree(connection, "acme", top.id, 1_000)
+        below = executions.tree(connection, "acme", deep.id, 1_000)
 
-    assert shown["is_truncated"]
-    assert encode(shown)
+    assert encode(below)
 
 
 def test_a_trace_leads_to_its_executions(store: ViewStore, history: History) -> None:
