@@ -190,13 +190,18 @@ class Cancelled(Ended):
 
 
 class WorkerLost(Transition):
-    """The worker fell silent; the execution waits to be taken up again."""
+    """The worker is gone; the execution waits to be taken up again.
+
+    `excused` says that it counts against nobody: the worker gave the execution back in good order,
+    or was lost while a human was thinking.
+    """
 
     TOPIC: ClassVar[str] = "execution.worker_lost.v1"
 
     worker: str
     attempt: int
     last_heard: datetime | None = None
+    excused: bool | None = None
 
 
 class Completed(Ended):

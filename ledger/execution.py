@@ -48,6 +48,7 @@ class Execution(BaseAggregate[str]):
         self.worker: str | None = None
         self.lease: str | None = None
         self.attempt = 0
+        self.losses = 0
         self.goes_on_after_no = False
         self.work_time = WorkTime()
         self.started_at: datetime | None = None
@@ -168,15 +169,13 @@ class Execution(BaseAggregate[str]):
             return
         self._record(stamp, e.Cancelled, reason=reason or self.cancellation_reason)
 
-    def lose_worker(self, stamp: Stamp, last_heard: datetime | None) -> None:
-        """The worker fell silent; the execution goes back to pending."""
-        self._record(
-            stamp,
-            e.WorkerLost,
-            worker=self.worker or "",
-            attempt=self.attempt,
-            last_heard=last_heard,
-        )
+    def lose_worker(
+        self, stamp: Stamp, last_heard: datetime | None, *, in_good_order: bool = False
+    ) -> None:
+        """The worker fell silent, or gave it back; the execution goes back to pending."""
+        excused = in_good_order or self.goes_on_after_no or None
+        facts = {"worker": self.worker or "", "attempt": self.attempt, "excused": excused}
+        self._record(stamp, e.WorkerLost, last_heard=last_heard, **facts)
 
     def complete(self, stamp: Stamp, output: e.Json, occurred_at: datetime | None = None) -> None:
         """Finish with an output."""
@@ -270,6 +269,7 @@ class Execution(BaseAggregate[str]):
                 self.approval = None
             case e.WorkerLost():
                 self.lease = None
+                self.losses += not event.excused
             case e.Scored():
                 self.scores |= {event.score_id}
             case e.ScoreRemoved():

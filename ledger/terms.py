@@ -14,7 +14,7 @@ class Terms(BaseModel):
     """What a version's config says about work on its executions; what it does not say is None.
 
     Attributes:
-        max_attempts: how often an execution is taken up before the loss of its worker fails it.
+        max_attempts: how many attempts may be lost with their workers; the last of them fails it.
         retry_backoff_s: seconds before an execution whose worker was lost is given to another;
             twice as long after each further loss.
         max_duration_s: seconds that the work may take in all, waiting for humans not counted.

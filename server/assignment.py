@@ -56,6 +56,8 @@ class Assignment(NamedTuple):
         lease: the digest under which it is worked on, if under any; none once its worker was lost.
         deadline_at: when that work must be done, RFC 3339.
         retry_backoff_s: seconds to wait after the first loss of a worker.
+        losses: how many workers were lost so far, those that gave it back not counted.
+        was_given_back: whether the last one that had it gave it back, or was excused otherwise.
     """
 
     execution_id: str
@@ -80,11 +82,15 @@ class Assignment(NamedTuple):
     lease: str | None = None
     deadline_at: str | None = None
     retry_backoff_s: float = 0
+    losses: int = 0
+    was_given_back: bool = False
 
     @property
     def pause_seconds(self) -> float:
         """How long it waits before it is given to another worker; longer after each loss."""
-        return float(self.retry_backoff_s * 2 ** max(0, min(self.attempt, 20) - 1))
+        if self.was_given_back or not self.losses:
+            return 0.0
+        return float(self.retry_backoff_s * 2 ** (min(self.losses, 20) - 1))
 
     @property
     def waits_for_a_worker(self) -> bool:
@@ -97,6 +103,7 @@ def assignment_of(facts: Sequence[Recorded]) -> Assignment:
     created = facts[0].facts
     start = _last(facts, e.Started.TOPIC)
     said = start.facts if start else {}
+    lost = [{"excused": False, **f.facts} for f in facts if f.topic == e.WorkerLost.TOPIC]
     last_move = next(fact for fact in reversed(facts) if fact.topic in _STATUS_TOPICS)
     return Assignment(
         execution_id=facts[0].id,
@@ -121,6 +128,8 @@ def assignment_of(facts: Sequence[Recorded]) -> Assignment:
         lease=_said_last(facts, e.Started.TOPIC, e.WorkerLost.TOPIC).get("lease"),
         deadline_at=_deadline(facts),
         retry_backoff_s=created.get("terms", {}).get("retry_backoff_s", 0),
+        losses=sum(not said["excused"] for said in lost),
+        was_given_back=bool(lost and lost[-1]["excused"]),
     )
 
 

@@ -202,15 +202,15 @@ class LoseWorker:
     def decide(self, unit: Unit) -> Decision:
         """Record `worker_lost`, and `failed` or `cancelled` where there is no next attempt."""
         execution = unit.at_work(self.execution_id, self.lease)
-        is_excused = self.in_good_order or execution.goes_on_after_no
-        execution.lose_worker(unit.stamp, self.last_heard)
+        before = execution.losses
+        execution.lose_worker(unit.stamp, self.last_heard, in_good_order=self.in_good_order)
         if execution.cancellation_requested:
             execution.cancel(unit.stamp, "the worker was lost after the cancellation request")
-        elif not is_excused and execution.attempt >= self._most(execution.terms):
-            error = f"the worker was lost {execution.attempt} times"
+        elif before < execution.losses >= self._most(execution.terms):
+            error = f"the worker was lost {execution.losses} times"
             execution.fail(unit.stamp, {"error": error, "error_code": "worker_lost"})
         return Decision(execution)
 
     def _most(self, terms: Terms) -> int:
-        """A version says how often its executions may be taken up, or else the caller does."""
+        """A version says how many losses are too many, or else the caller does."""
         return terms.max_attempts or self.most_attempts

@@ -119,6 +119,16 @@ def a_leased_run(story: Story) -> None:
     story.tell(c.Complete(run, {"n": 2}, lease="b" * 64))
 
 
+def given_back(story: Story) -> None:
+    """A run that one worker gave back and another lost, which was one loss."""
+    agent = story.tell(c.RegisterAgent("Clerk")).id
+    run = story.tell(c.CreateExecution(mode="execute", input={"n": 1}, agent_id=agent)).id
+    story.tell(c.Claim(run, "worker-1", "a" * 64))
+    story.tell(c.LoseWorker(run, most_attempts=1, lease="a" * 64, in_good_order=True))
+    story.tell(c.Claim(run, "worker-2", "b" * 64))
+    story.tell(c.LoseWorker(run, most_attempts=1, last_heard=NOON, lease="b" * 64))
+
+
 def _run_of(agent: str) -> c.CreateExecution:
     return c.CreateExecution(mode="record", input={"text": "Lorem"}, agent_id=agent)
 
@@ -169,6 +179,7 @@ STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "many-endings": many_endings,
     "a-leased-run": a_leased_run,
     "edited-and-denied": edited_and_denied,
+    "given-back": given_back,
 }
 
 

@@ -183,6 +183,23 @@ def test_after_the_last_attempt_a_lost_worker_is_a_failure(open_: Recording) -> 
     assert lost.events[-1].facts["error_code"] == "worker_lost"
 
 
+def test_what_workers_gave_back_counts_as_no_loss(open_: Recording) -> None:
+    id_ = open_.running()
+    for _ in range(3):
+        given_back = open_.do(c.LoseWorker(id_, most_attempts=1, in_good_order=True))
+        assert topics(given_back) == ["execution.worker_lost.v1"]
+        assert given_back.events[0].facts["excused"] is True
+        open_.do(c.Start(id_, "worker-2"))
+
+    lost = open_.do(c.LoseWorker(id_, most_attempts=2))
+    open_.do(c.Start(id_, "worker-3"))
+    ended = open_.do(c.LoseWorker(id_, most_attempts=2))
+
+    assert topics(lost) == ["execution.worker_lost.v1"]
+    assert topics(ended) == ["execution.worker_lost.v1", "execution.failed.v1"]
+    assert ended.events[-1].facts["error"] == "the worker was lost 2 times"
+
+
 def test_a_worker_that_is_lost_just_after_a_no_is_excused(open_: Recording) -> None:
     id_ = open_.running()
     open_.do(c.RequestApproval(id_, "send", {}, policy=ApprovalPolicy(on_reject="resume")))

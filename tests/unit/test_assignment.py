@@ -171,3 +171,19 @@ def test_a_lease_is_over_when_its_worker_is_lost() -> None:
 
     assert assignment_of(facts[:2]).lease == "digest"
     assert assignment_of(facts).lease is None
+
+
+def test_only_losses_make_an_execution_wait() -> None:
+    created = {**CREATED, "terms": {"retry_backoff_s": 5}}
+    lost = {"status": "pending", "previous": "running", "worker": "w", "attempt": 1}
+    given_back = {**lost, "excused": True}
+    taken, loss, gift = (e.Started, STARTED), (e.WorkerLost, lost), (e.WorkerLost, given_back)
+
+    def pause(*facts: Any) -> float:
+        return assignment_of(log((e.Created, created), *facts)).pause_seconds
+
+    assert pause() == 0
+    assert pause(taken, gift) == 0
+    assert pause(taken, loss) == 5
+    assert pause(taken, loss, taken, gift, taken, loss) == 10
+    assert pause(taken, loss, taken, gift) == 0
