@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from ledger.clock import CLOCKS, Clocks
 from ledger_client.work import AgentSet
 from server.app import build_app
 from server.settings import Settings
@@ -69,7 +70,10 @@ class Reader:
 
 @contextmanager
 def live_server(
-    settings: Settings, agents: AgentSet | None = None, port: int = 0
+    settings: Settings,
+    agents: AgentSet | None = None,
+    port: int = 0,
+    clocks: Clocks = CLOCKS,
 ) -> Iterator[Caller]:
     """Serve until the block is left; with agents, they work. Port 0 takes a free one."""
     started = threading.Event()
@@ -77,7 +81,7 @@ def live_server(
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
-    application = build_app(settings, agents=agents, worker=agents is not None)
+    application = build_app(settings, agents=agents, worker=agents is not None, clocks=clocks)
 
     async def serve() -> None:
         runner = web.AppRunner(application, handler_cancellation=True)

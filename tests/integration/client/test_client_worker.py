@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 from pydantic import BaseModel
 
@@ -16,6 +17,7 @@ from ledger_client.work import AgentSet, ChildFailed, Run, Worker
 from ledger_client.work.worker import Figures
 from server.settings import Settings, read_settings
 from tests.live_server import live_server
+from tests.recording import HandClock
 
 Json = dict[str, Any]
 SECONDS = 20.0
@@ -50,6 +52,21 @@ class Bench(NamedTuple):
                     return
                 await asyncio.sleep(0.02)
 
+    async def heartbeat(self) -> None:
+        """Wait until the worker was heard of once more."""
+        before = await self._heartbeats()
+        async with asyncio.timeout(SECONDS):
+            while True:
+                if await self._heartbeats() > before:
+                    return
+                await asyncio.sleep(0.02)
+
+    async def _heartbeats(self) -> float:
+        async with httpx.AsyncClient() as client:
+            text = (await client.get(f"{self.ledger.options.base_url}/metrics")).text
+        counts = [line for line in text.splitlines() if "/heartbeat" in line and "_count" in line]
+        return sum(float(line.rpartition(" ")[2]) for line in counts)
+
     async def types(self, id_: str) -> list[str]:
         return [event.type for event in (await self.ledger.executions.events(id_)).data]
 
@@ -64,8 +81,12 @@ def settings_at(folder: Path, **more: Any) -> Settings:
 
 
 @asynccontextmanager
-async def working(settings: Settings, agents: AgentSet, **more: Any) -> AsyncIterator[Bench]:
-    with live_server(settings) as caller:
+async def working(
+    settings: Settings, agents: AgentSet, clock: HandClock | None = None, **more: Any
+) -> AsyncIterator[Bench]:
+    """By the server's clock no time passes but what is let pass by hand: no lease runs out."""
+    clocks = (clock or HandClock()).clocks
+    with live_server(settings, clocks=clocks) as caller:
         async with AsyncLedger(f"http://127.0.0.1:{caller.port}", spill=False) as ledger:
             worker = Worker(ledger, agents, **more)
             running = asyncio.create_task(worker.run(grace_seconds=1))
@@ -277,12 +298,21 @@ async def test_a_cancellation_reaches_the_agent_at_once(settings: Settings) -> N
 
 
 async def test_long_work_keeps_its_lease(settings: Settings) -> None:
-    async def sleep(run: Run, _: Json) -> Json:
-        await asyncio.sleep(3)
+    done, clock = asyncio.Event(), HandClock()
+
+    async def wait(run: Run, _: Json) -> Json:
+        await done.wait()
         return {"attempt": run.attempt}
 
-    async with working(settings, one_agent(sleep)) as bench:
-        assert (await bench.end(await bench.ask())).output == {"attempt": 1}
+    async with working(settings, one_agent(wait), clock) as bench:
+        id_ = await bench.ask()
+        await bench.until(id_, "running")
+        for _ in range(4):
+            await bench.heartbeat()
+            clock.advance(1)
+            await asyncio.sleep(0.3)  # the server looks at its clock meanwhile
+        done.set()
+        assert (await bench.end(id_)).output == {"attempt": 1}
 
 
 async def test_a_child_takes_no_slot_of_its_parent(settings: Settings) -> None:
