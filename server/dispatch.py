@@ -2,10 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -62,7 +62,8 @@ class Dispatch:
         deadline = _now() + seconds
         while True:
             ids = list(islice(iter(lambda: self._standing.queue.take(places), None), most))
-            given = await self._give_all(caller, worker, ids)
+            # Nothing may come between finding nothing and waiting for what comes.
+            given = await self._give_all(caller, worker, ids) if ids else []
             if ids and not given:
                 continue  # others were faster; more may wait
             left = deadline - _now()
@@ -89,39 +90,43 @@ class Dispatch:
         self._standing.queue.leave(places, worker)
 
     async def _give_all(self, caller: Caller, worker: str, ids: Sequence[str]) -> list[Given]:
-        """Those that were had. One that failed waits again; it counts if there is nothing else."""
-        giving = asyncio.gather(
-            *(self._give(caller, worker, id_) for id_ in ids), return_exceptions=True
-        )
+        giving = asyncio.create_task(self._given(caller, worker, ids))
         try:
-            results = await asyncio.shield(giving)
+            return await asyncio.shield(giving)
         except asyncio.CancelledError:  # whoever asked is gone
             self._standing.see_to(self._give_back_all(caller, giving))
             raise
-        failures = [each for each in results if isinstance(each, BaseException)]
-        given = [each for each in results if isinstance(each, Given)]
-        if failures and not given:
-            raise failures[0]
-        return given
 
-    async def _give(self, caller: Caller, worker: str, id_: str) -> Given | None:
-        token = secrets.token_urlsafe(24)
+    async def _given(self, caller: Caller, worker: str, ids: Sequence[str]) -> list[Given]:
+        """Those that were had. One that failed waits again; it counts if there is nothing else."""
+        tokens = {id_: secrets.token_urlsafe(24) for id_ in ids}
+        claiming = (self._claim(caller, worker, id_, token) for id_, token in tokens.items())
+        results = await asyncio.gather(*claiming, return_exceptions=True)
+        had = [id_ for id_, result in zip(tokens, results, strict=True) if result is True]
+        failures = [each for each in results if isinstance(each, BaseException)]
+        if failures and not had:
+            raise failures[0]
+        found = await self._standing.all_known(had)
+        return [Given(each, tokens[each.execution_id]) for each in found]
+
+    async def _claim(self, caller: Caller, worker: str, id_: str, token: str) -> bool:
         try:
             await self._services.record(Claim(id_, worker, digest_of_token(token)), caller)
         except IllegalTransition:
-            return None  # another worker was faster, or it is over
+            return False  # another worker was faster, or it is over
         except BaseException:  # the disk is gone: it must not wait for ever
             self._standing.requeue(id_)
             raise
-        return Given(await self._standing.known(id_), token)
+        return True
 
     def give_back(self, caller: Caller, given: Sequence[Given]) -> None:
         """Let others have what a worker was given that is gone; it used up no attempt."""
         for each in given:
             self._standing.see_to(self._give_back(caller, each))
 
-    async def _give_back_all(self, caller: Caller, giving: Awaitable[Sequence[Any]]) -> None:
-        self.give_back(caller, [each for each in await giving if isinstance(each, Given)])
+    async def _give_back_all(self, caller: Caller, giving: asyncio.Task[list[Given]]) -> None:
+        with suppress(LedgerError):
+            self.give_back(caller, await giving)
 
     async def _give_back(self, caller: Caller, given: Given) -> None:
         id_, lease = given.assignment.execution_id, given.assignment.lease

@@ -83,9 +83,16 @@ class Standing:
 
     async def known(self, id_: str) -> Assignment:
         """An execution that there is, as it stands in the log."""
-        found = await self.assignment(id_)
-        assert found is not None
+        [found] = await self.all_known([id_])
         return found
+
+    async def all_known(self, ids: Sequence[str]) -> list[Assignment]:
+        """Executions that there are, in one read."""
+
+        def read() -> list[Assignment]:
+            return [assignment_of(self._services.ledger.read_facts(id_)) for id_ in ids]
+
+        return await self._services.read(read)
 
     async def assignment(self, id_: str) -> Assignment | None:
         """An execution as it stands in the log; None when there is none of that id."""

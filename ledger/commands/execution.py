@@ -97,12 +97,16 @@ def usage_facts(unit: Unit, report: UsageReport) -> e.Json:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """Finish with an output; a version that wants it held back parks it for approval instead."""
+    """Finish with an output; a version that wants it held back parks it for approval instead.
+
+    `steps` are the last of the work, in the same append.
+    """
 
     execution_id: str
     output: e.Json
     occurred_at: datetime | None = None
     lease: str | None = None
+    steps: Sequence[Step] = ()
 
     def decide(self, unit: Unit) -> Decision:
         """Record `completed`, or `approval_requested` with the output held back.
@@ -111,6 +115,7 @@ class Complete:
         again before its output is held back.
         """
         execution = unit.at_work(self.execution_id, self.lease)
+        append_steps(execution, unit, self.steps)
         at_work = execution.status in {Status.RUNNING, Status.APPROVED}
         if execution.checkpoint is None or not at_work:
             execution.complete(unit.stamp, self.output, self.occurred_at)
@@ -124,7 +129,7 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """End an execution by an error."""
+    """End an execution by an error; `steps` are the last of the work, in the same append."""
 
     execution_id: str
     error: str
@@ -133,10 +138,12 @@ class Fail:
     trace: str | None = None
     occurred_at: datetime | None = None
     lease: str | None = None
+    steps: Sequence[Step] = ()
 
     def decide(self, unit: Unit) -> Decision:
         """Record `failed`."""
         execution = unit.at_work(self.execution_id, self.lease)
+        append_steps(execution, unit, self.steps)
         facts = {
             "error": self.error,
             "error_code": self.error_code,

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -22,6 +22,7 @@ from ledger_client.work.run import Run, Waits
 Json = dict[str, Any]
 Saying = tuple[str, Json]
 
+_ENDS: Final = frozenset({"complete", "fail"})
 _LAST_WORDS_SECONDS = 2.0
 _MOST_ERROR = 10_000
 _MOST_TRACE = 20_000
@@ -211,10 +212,12 @@ class Attempt:
     async def _say(self, ending: Saying) -> None:
         """Say how it ended; a failure, when that or the frames before it cannot be recorded."""
         try:
-            await self._outbox.flush()
-            await self._hold.say(*ending)
+            if ending[0] in _ENDS:
+                await self._outbox.end(*ending)
+            else:
+                await self._outbox.say(*ending)
         except ApiError as refusal:
-            if refusal.code in OVER or ending[0] not in {"complete", "fail"}:
+            if refusal.code in OVER or ending[0] not in _ENDS:
                 raise
             await self._hold.say(*_failure(refusal))
 

@@ -42,9 +42,7 @@ class Hold:
         Raises:
             ApiError: it was refused.
         """
-        return await self._patiently(
-            self._under_lease(write("POST", self._path(step), _data, body))
-        )
+        return await self._write(step, encode(_given(body)))
 
     async def stream(self, frames: list[str]) -> None:
         """Have frames recorded, each encoded already, in one durable append.
@@ -52,10 +50,16 @@ class Hold:
         Raises:
             ApiError: they were refused.
         """
-        call = write("POST", self._path("frames"), _data, {})
-        body = f"[{','.join(frames)}]".encode()
-        call = replace(call, request=replace(call.request, body=body))
-        await self._patiently(self._under_lease(call))
+        await self._write("frames", f"[{','.join(frames)}]")
+
+    async def end(self, step: str, body: Json, frames: list[str]) -> None:
+        """Have the end recorded, and the last frames before it, in one durable append.
+
+        Raises:
+            ApiError: they were refused.
+        """
+        said = ",".join(f"{encode(name)}:{encode(fact)}" for name, fact in _given(body).items())
+        await self._write(step, f'{{{said},"frames":[{",".join(frames)}]}}')
 
     async def beat(self) -> bool:
         """Be heard of, for one heartbeat; whether the work is to stop.
@@ -77,6 +81,11 @@ class Hold:
             ApiError: the execution is another's, or has ended.
         """
         return await self.say("go-on", {"wait_seconds": self.heartbeat_seconds})
+
+    async def _write(self, step: str, text: str) -> Json:
+        call = write("POST", self._path(step), _data, {})
+        call = replace(call, request=replace(call.request, body=text.encode()))
+        return await self._patiently(self._under_lease(call))
 
     def _path(self, step: str) -> str:
         return place("executions", self.execution_id, step)
@@ -105,8 +114,11 @@ class Hold:
 
 def frame(type_: str, **facts: Any) -> str:
     """A frame as it is sent. Raises TypeError or ValueError for what JSON cannot hold."""
-    said = {name: fact for name, fact in facts.items() if fact is not None}
-    return encode({"type": type_, **said})
+    return encode({"type": type_, **_given(facts)})
+
+
+def _given(facts: Json) -> Json:
+    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 def _data(body: Any) -> Json:

@@ -67,15 +67,17 @@ async def request_approval(call: Call) -> Answer:
 
 async def complete(call: Call) -> Answer:
     """Finish with an output."""
-    call.check_event(call.body.output)
-    return await _record(call, c.Complete(_id(call), call.body.output, call.body.at, call.lease))
+    body = call.body
+    call.check_event(body.output)
+    steps = checked(call, steps_of(body.frames))
+    return await _record(call, c.Complete(_id(call), body.output, body.at, call.lease, steps))
 
 
 async def fail(call: Call) -> Answer:
     """End by an error."""
     body = call.body
     said = body.error, body.error_code, body.error_type, body.trace, body.at
-    command = c.Fail(_id(call), *said, call.lease)
+    command = c.Fail(_id(call), *said, call.lease, checked(call, steps_of(body.frames)))
     return await _record(call, command)
 
 

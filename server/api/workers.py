@@ -1,7 +1,7 @@
 """Workers: take executions up, be heard of, go on after a human's answer, give back."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from server.route import Answer, Call, Route, one
 from server.schemas import executions as s
 from server.schemas import workers as w
 
+Json = dict[str, Any]
 T = TypeVar("T")
 
 
@@ -42,9 +43,9 @@ async def claim(call: Call) -> Answer:
     ids = await _known(call, lambda connection: _ids(connection, caller.workspace, body))
     worker = _worker(caller, body)
     given = await dispatch.claim(caller, worker, ids, body.most, body.wait_seconds)
-    shown = (_assignment(call, each.assignment, each.token) for each in given)
     try:
-        return one(await asyncio.gather(*shown))
+        versions = await _versions(call, [each.assignment for each in given])
+        return one([_shown(call, each.assignment, versions, each.token) for each in given])
     except asyncio.CancelledError:
         dispatch.give_back(caller, given)
         raise
@@ -101,7 +102,8 @@ async def go_on(call: Call) -> Answer:
     dispatch, id_ = _dispatch(call), call.path("execution_id")
     caller = await call.caller()
     found = await dispatch.go_on(caller, id_, call.lease, call.body.wait_seconds)
-    return one(await _assignment(call, found, None), version=found.version)
+    versions = await _versions(call, [found])
+    return one(_shown(call, found, versions, None), version=found.version)
 
 
 async def release(call: Call) -> Answer:
@@ -117,8 +119,10 @@ async def release(call: Call) -> Answer:
     return one(told(call, receipt), version=receipt.version)
 
 
-async def _assignment(call: Call, found: Assignment, token: str | None) -> dict[str, Any]:
-    version = await _version(call, found)
+def _shown(
+    call: Call, found: Assignment, versions: Mapping[str, Json], token: str | None
+) -> dict[str, Any]:
+    version = versions[found.agent_version_id]
     dispatch = _dispatch(call)
     seconds = dispatch.lease_seconds
     return {
@@ -143,15 +147,18 @@ async def _assignment(call: Call, found: Assignment, token: str | None) -> dict[
     }
 
 
-async def _version(call: Call, found: Assignment) -> dict[str, Any]:
-    if not found.agent_version_id:
-        return {"version": "", "config": {}}
-    return await _known(
-        call,
-        lambda connection: agents.get_version(
-            connection, found.workspace, found.agent_id, found.agent_version_id
-        ),
-    )
+async def _versions(call: Call, given: Sequence[Assignment]) -> Mapping[str, Json]:
+    """The versions that executions are of, by id, each asked for once."""
+    places = {each.agent_version_id: each.agent_id for each in given if each.agent_version_id}
+
+    def ask(connection: Connection) -> Mapping[str, Json]:
+        return {
+            id_: agents.get_version(connection, call.workspace, agent_id, id_)
+            for id_, agent_id in places.items()
+        }
+
+    found = await _known(call, ask) if places else {}
+    return {"": {"version": "", "config": {}}, **found}
 
 
 async def _known(call: Call, query: Callable[[Connection], T]) -> T:

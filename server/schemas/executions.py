@@ -84,21 +84,29 @@ class ApprovalBody(Body):
         )
 
 
-class CompleteBody(Body):
+class EndBody(Body):
+    """What every end of a run may say."""
+
+    at: Time | None = None
+    frames: list[AnyFrame] = Field(
+        default_factory=list,
+        description="The last of the run, recorded with its end or not at all.",
+    )
+
+
+class CompleteBody(EndBody):
     """Finish with an output."""
 
     output: Json = Field(default_factory=dict)
-    at: Time | None = None
 
 
-class FailBody(Body):
+class FailBody(EndBody):
     """End by an error."""
 
     error: str = Field(max_length=10_000)
     error_code: Cause = "error"
     error_type: Word | None = None
     trace: str | None = Field(None, max_length=100_000, description="For the audit only.")
-    at: Time | None = None
 
 
 class AnnotateBody(Body):

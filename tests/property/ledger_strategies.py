@@ -239,7 +239,7 @@ ON_EXECUTION: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
         c.ExpireApproval, st.just(id_), st.just(subject)
     ),
     c.Complete: lambda id_, _: st.builds(
-        c.Complete, st.just(id_), digestible | objects, moments, leases
+        c.Complete, st.just(id_), digestible | objects, moments, leases, st.just([]) | steps
     ),
     c.Fail: lambda id_, _: st.builds(
         c.Fail,
@@ -248,6 +248,7 @@ ON_EXECUTION: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
         st.sampled_from(["error", "timeout"]),
         st.none() | words,
         lease=leases,
+        steps=st.just([]) | steps,
     ),
     c.Cancel: lambda id_, _: st.builds(
         c.Cancel, st.just(id_), st.none() | words, st.booleans(), leases

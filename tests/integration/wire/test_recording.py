@@ -124,6 +124,43 @@ async def test_a_run_that_fails_says_why(api: Api, running: str) -> None:
 
 
 CONTENT = {"type": "content", "content": "x"}
+
+
+@pytest.mark.parametrize(
+    ("end", "body"), [("complete", {"output": {"n": 1}}), ("fail", {"error": "no more"})]
+)
+async def test_the_last_frames_may_come_with_the_end_in_one_append(
+    api: Api, running: str, end: str, body: Json
+) -> None:
+    usage = {"type": "usage", "model": "gpt-p", "prompt_tokens": 1_000_000}
+
+    ended = await api.post(f"/executions/{running}/{end}", {**body, "frames": [CONTENT, usage]})
+
+    types = await types_of(api, running)
+    assert types[2:4] == ["content_streamed", "usage_recorded"]
+    assert types[4:] == [{"complete": "completed", "fail": "failed"}[end]]
+    assert ended.data["version"] == len(types)
+    assert (await shown(api, running))["cost_usd"] == "2.5"
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ({"type": "content"}, "validation_error"),
+        ({"type": "usage", "model": "m", "prompt_tokens": 1, "cached_tokens": 5}, "invalid_usage"),
+    ],
+)
+async def test_an_end_whose_frames_are_refused_is_refused(
+    api: Api, running: str, frame: Json, code: str
+) -> None:
+    body = {"output": {}, "frames": [CONTENT, frame]}
+
+    reply = await api.post(f"/executions/{running}/complete", body)
+
+    assert_problem(reply, 400, code)
+    assert await types_of(api, running) == ["created", "started"]
+
+
 AS_ONE = (None, b'{"type":"content","content":"x"}', 1)
 AS_ARRAY = (None, b'[{"type":"content","content":"x"},{"type":"thinking","content":"y"}]', 2)
 AS_LINES = ("application/x-ndjson", b'{"type":"content","content":"x"}\r\n\n' * 3, 3)

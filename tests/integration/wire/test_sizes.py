@@ -15,6 +15,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
         ("approvals", {"checkpoint_name": "c", "payload": {"text": "x" * 2_000}}),
         ("annotate", {"metadata": {"text": "x" * 2_000}}),
         ("frames", {"type": "content", "content": "x" * 2_000}),
+        ("complete", {"frames": [{"type": "content", "content": "x" * 2_000}]}),
+        ("fail", {"error": "", "frames": [{"type": "content", "content": "x" * 2_000}]}),
         ("usage", {"model": "m", "raw": {"text": "x" * 2_000}}),
     ],
 )
