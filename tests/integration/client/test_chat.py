@@ -484,7 +484,8 @@ async def test_after_a_no_the_model_is_told_why_and_goes_on(settings: Settings) 
 
 async def test_a_yes_stands_when_another_worker_begins_again(tmp_path: Path) -> None:
     till, agents = Till(), AgentSet()
-    with fake_chat(PAY, PAY, streamed(*GREETING)) as chat, live_server(settings_in(tmp_path)) as caller:
+    answers = PAY, PAY, streamed(*GREETING)
+    with fake_chat(*answers) as chat, live_server(settings_in(tmp_path)) as caller:
         known: Json = {"base_url": chat.url, "model": "fake-1"}
         chat_agent(agents, name="chat", tools=[till.pay], needs_approval=["pay"], **known)
         async with AsyncLedger(f"http://127.0.0.1:{caller.port}", spill=False) as ledger:
