@@ -1,7 +1,12 @@
-"""HTTP by httpx: the only module that does input and output, once blocking and once for asyncio."""
+"""HTTP by httpx, once blocking and once for asyncio.
+
+Nothing else of the package does input and output over the network, but what a worker does to be
+quick.
+"""
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -52,7 +57,7 @@ class Transport:
         try:
             return _reply(self._http.send(self._build(request)))
         except httpx.RequestError as error:
-            raise _failed(self.options, error) from error
+            raise failed(self.options, error) from error
 
     @contextmanager
     def open(self, request: Request) -> Iterator[Iterator[bytes]]:
@@ -68,7 +73,7 @@ class Transport:
             finally:
                 response.close()
         except httpx.RequestError as error:
-            raise _failed(self.options, error) from error
+            raise failed(self.options, error) from error
 
     def pause(self, seconds: float) -> None:
         """Let some time pass."""
@@ -88,15 +93,12 @@ class Transport:
         return self._http.build_request(**_arguments(self.options, request), **more)
 
 
-class AsyncTransport:
-    """A connection for asyncio. Tasks of one event loop may share it."""
+class AsyncExecutor(ABC):
+    """Does tasks with asyncio, however a request is sent."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.retries = Retries(options.max_retries)
-        socket = options.socket
-        via = None if socket is None else httpx.AsyncHTTPTransport(uds=socket)
-        self._http = httpx.AsyncClient(**_settings(options), transport=via)
 
     async def run(self, task: Task[T]) -> T:
         """Do a task, to its result. Raises what the task's plan raises."""
@@ -115,12 +117,36 @@ class AsyncTransport:
             result: T = end.value
             return result
 
+    @abstractmethod
+    async def send(self, request: Request) -> Reply:
+        """One try of one request. Raises ConnectionFailed."""
+
+    async def pause(self, seconds: float) -> None:
+        """Let some time pass."""
+        await asyncio.sleep(seconds)
+
+    async def _do(self, step: Step) -> Reply | None:
+        if isinstance(step, Pause):
+            await self.pause(step.seconds)
+            return None
+        return await self.send(step)
+
+
+class AsyncTransport(AsyncExecutor):
+    """A connection for asyncio. Tasks of one event loop may share it."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        socket = options.socket
+        via = None if socket is None else httpx.AsyncHTTPTransport(uds=socket)
+        self._http = httpx.AsyncClient(**_settings(options), transport=via)
+
     async def send(self, request: Request) -> Reply:
         """One try of one request. Raises ConnectionFailed."""
         try:
             return _reply(await self._http.send(self._build(request)))
         except httpx.RequestError as error:
-            raise _failed(self.options, error) from error
+            raise failed(self.options, error) from error
 
     @asynccontextmanager
     async def open(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -136,28 +162,19 @@ class AsyncTransport:
             finally:
                 await response.aclose()
         except httpx.RequestError as error:
-            raise _failed(self.options, error) from error
-
-    async def pause(self, seconds: float) -> None:
-        """Let some time pass."""
-        await asyncio.sleep(seconds)
+            raise failed(self.options, error) from error
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
-
-    async def _do(self, step: Step) -> Reply | None:
-        if isinstance(step, Pause):
-            await self.pause(step.seconds)
-            return None
-        return await self.send(step)
 
     def _build(self, request: Request, **more: Any) -> httpx.Request:
         return self._http.build_request(**_arguments(self.options, request), **more)
 
 
 def _settings(options: Options) -> dict[str, Any]:
-    timeout = httpx.Timeout(options.timeout, connect=min(options.timeout, _CONNECT_SECONDS))
+    connect, read = patience(options)
+    timeout = httpx.Timeout(read, connect=connect)
     return {"headers": options.headers, "timeout": timeout}
 
 
@@ -176,7 +193,7 @@ def _reply(response: httpx.Response) -> Reply:
         body = response.json() if response.content else None
     except ValueError:
         body = None
-    after = _seconds(response.headers.get("Retry-After"))
+    after = seconds_in(response.headers.get("Retry-After"))
     return Reply(response.status_code, body, after, response.reason_phrase)
 
 
@@ -185,11 +202,17 @@ def _refusal(response: httpx.Response) -> ApiError:
     return api_error(reply.status, reply.body, reply.retry_after, reply.phrase)
 
 
-def _seconds(header: str | None) -> float | None:
+def patience(options: Options) -> tuple[float, float]:
+    """Seconds to wait for a connection, and for each part of an answer."""
+    return min(options.timeout, _CONNECT_SECONDS), options.timeout
+
+
+def seconds_in(header: str | None) -> float | None:
     """What Retry-After asks for. A date in it is not read: the usual pause is taken."""
     return float(header) if header and header.strip().isdigit() else None
 
 
-def _failed(options: Options, error: Exception) -> ConnectionFailed:
+def failed(options: Options, error: Exception) -> ConnectionFailed:
+    """What is said of a server that did not answer."""
     why = str(error) or type(error).__name__
     return ConnectionFailed(f"the server at {options.base_url} did not answer: {why}")

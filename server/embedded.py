@@ -49,10 +49,16 @@ class Embedded:
         self.name = name
         self._grace = settings.shutdown_seconds
         self._ledger = AsyncLedger(address, "", spill=False)
-        self._worker = Worker(self._ledger, agents, slots=settings.worker_slots, name=name)
+        self._begun: Future[None] = Future()
+        self._worker = Worker(
+            self._ledger,
+            agents,
+            slots=settings.worker_slots,
+            name=name,
+            on_registered=lambda: self._begun.set_result(None),
+        )
         self._loop = asyncio.new_event_loop()
         self._is_stopping = False
-        self._begun: Future[None] = Future()
         self._done: Future[None] = Future()
         self._thread = Thread(target=self._live, name="agents", daemon=True)
         self._thread.start()
@@ -92,8 +98,6 @@ class Embedded:
     async def _work(self) -> None:
         try:
             async with self._ledger:
-                await self._worker.register()
-                self._begun.set_result(None)
                 await self._worker.run(self._grace)
         finally:
             self._done.set_result(None)

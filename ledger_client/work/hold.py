@@ -8,7 +8,7 @@ from typing import Any, Final
 from ledger_client.errors import ApiError, ConnectionFailed, RateLimited, ServerError
 from ledger_client.jsontext import encode
 from ledger_client.request import Call, Request, place, write
-from ledger_client.transport import AsyncTransport
+from ledger_client.transport import AsyncExecutor
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ class Hold:
         on_cancellation: called when the server says that the work is to stop.
     """
 
-    def __init__(self, transport: AsyncTransport, given: Json) -> None:
+    def __init__(self, transport: AsyncExecutor, given: Json) -> None:
         self.given = given
         self.execution_id: str = given["execution_id"]
         self.heartbeat_seconds: float = given["lease"]["heartbeat_seconds"]

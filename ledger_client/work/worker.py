@@ -18,10 +18,10 @@ from ledger_client.errors import (
     ServerError,
 )
 from ledger_client.request import write
-from ledger_client.transport import AsyncTransport
 from ledger_client.work.agents import AgentDefinition, AgentSet
 from ledger_client.work.attempt import Attempt, Interruption, Slot
 from ledger_client.work.children import Children
+from ledger_client.work.connection import Connection
 from ledger_client.work.hold import Hold
 
 Json = dict[str, Any]
@@ -60,6 +60,7 @@ class Worker:
         slots: how many executions at once; those that wait for a human take none.
         name: recorded with each execution that it takes up; by default host, process and chance.
         on_change: told how it is doing, whenever that changes.
+        on_registered: called once its agents are known.
     """
 
     def __init__(
@@ -70,21 +71,22 @@ class Worker:
         slots: int = 8,
         name: str | None = None,
         on_change: Callable[[Figures], None] = lambda _: None,
+        on_registered: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
-        self._transport: AsyncTransport = ledger.transport
+        self._connection = Connection(ledger.options)
         self._agents = {each.name: each for each in agents}
         self._asked_for = list(self._agents)
         self._slots = asyncio.Semaphore(slots)
         self._number = slots
         self._url = ledger.options.base_url
         self._on_change = on_change
-        self._children = Children(self._transport)
+        self._on_registered = on_registered
+        self._children = Children(ledger.transport)
         self._attempts: dict[str, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._hurrying = asyncio.Event()
-        self._is_registered = False
         self._is_asking = False
         self._done = 0
         self._trouble: str | None = None
@@ -94,23 +96,6 @@ class Worker:
         """How it is doing."""
         waiting = sum(attempt.is_waiting for attempt in self._attempts.values())
         return Figures(len(self._attempts) - waiting, waiting, self._done, self._trouble)
-
-    async def register(self) -> None:
-        """Make the agents known; `run` does it unless it was done.
-
-        Raises:
-            ApiError: the server refuses this worker or its agents.
-        """
-        agents = [_described(agent) for agent in self._agents.values()]
-        known = await self._ask("/workers/register", {"agents": agents})
-        for each in known:
-            if each["differs"]:
-                log.warning(
-                    "agent %s: it changed, its version label %s did not; what is recorded stands",
-                    each["name"],
-                    each["version"],
-                )
-        self._is_registered = True
 
     async def run(self, grace_seconds: float = 10.0) -> None:
         """Make the agents known, and work until `stop`.
@@ -134,6 +119,7 @@ class Worker:
             stopping.cancel()
             await self._leave(claiming)
             await self._drain(grace_seconds)
+            await self._connection.close()
 
     @property
     def is_stopping(self) -> bool:
@@ -150,9 +136,21 @@ class Worker:
 
     # Asking for work.
 
+    async def _register(self) -> None:
+        """Make the agents known. Raises ApiError."""
+        agents = [_described(agent) for agent in self._agents.values()]
+        known = await self._ask("/workers/register", {"agents": agents})
+        for each in known:
+            if each["differs"]:
+                log.warning(
+                    "agent %s: it changed, its version label %s did not; what is recorded stands",
+                    each["name"],
+                    each["version"],
+                )
+        self._on_registered()
+
     async def _work_for_ever(self) -> None:
-        if not self._is_registered:
-            await self.register()
+        await self._register()
         log.info("worker %s runs %s at %s", self.name, ", ".join(self._agents), self._url)
         await self._claim_for_ever()
 
@@ -162,7 +160,7 @@ class Worker:
         with suppress(LedgerClientError, TimeoutError):
             async with asyncio.timeout(_LEAVE_SECONDS):
                 while not claiming.done() and self._is_asking:
-                    await self._transport.run(leaving)
+                    await self._connection.run(leaving)
                     await asyncio.wait({claiming}, timeout=_LEAVE_AGAIN_SECONDS)
         claiming.cancel()
 
@@ -207,7 +205,7 @@ class Worker:
         pause = _FIRST_PAUSE
         while True:
             try:
-                answer: list[Json] = await self._transport.run(write("POST", path, _data, body))
+                answer: list[Json] = await self._connection.run(write("POST", path, _data, body))
             except (ConnectionFailed, ServerError, RateLimited) as error:
                 self._changed(str(error))
                 await asyncio.sleep(pause)
@@ -221,7 +219,7 @@ class Worker:
     async def _work(self, given: Json) -> None:
         slot = Slot(self._slots)
         definition: AgentDefinition = self._agents[given["agent_name"]]
-        attempt = Attempt(definition, Hold(self._transport, given), slot, self._children)
+        attempt = Attempt(definition, Hold(self._connection, given), slot, self._children)
         self._attempts[attempt.execution_id] = attempt
         self._changed(self._trouble)
         try:

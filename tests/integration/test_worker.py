@@ -388,6 +388,15 @@ async def test_a_run_of_a_dead_worker_is_taken_up_again(settings: Settings) -> N
         assert (await bench.types(id_))[:4] == ["created", "started", "worker_lost", "started"]
 
 
+async def test_a_server_without_agents_takes_back_what_a_dead_process_held(
+    settings: Settings,
+) -> None:
+    id_ = await left_behind(settings, one_agent(echo))
+
+    async with working(settings, AgentSet()) as bench:
+        await bench.until(id_, "worker_lost")
+
+
 async def test_a_run_that_lost_its_worker_too_often_fails(settings: Settings) -> None:
     agents = one_agent(echo)
     id_ = await left_behind(settings, agents, starts=3)
@@ -563,16 +572,15 @@ async def test_an_agent_that_will_not_stop_is_left_behind(
 
 
 async def test_an_agent_that_blocks_does_not_stop_the_server(settings: Settings) -> None:
-    go = threading.Event()
+    begun, go = Signal(), threading.Event()
 
-    async def block(run: Run, _: Json) -> Json:
-        await run.content("busy")
-        await asyncio.sleep(0.1)  # what was said leaves
+    async def block(_run: Run, _: Json) -> Json:
+        begun.set()
         return {"freed": go.wait(20)}
 
     async with working(settings, one_agent(block)) as bench:
         id_ = await bench.ask("scribe")
-        await bench.until(id_, "content_streamed")
+        await begun.wait()
         other = await bench.ask("scribe")
         assert "completed" not in await bench.types(other)
         go.set()
