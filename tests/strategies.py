@@ -133,7 +133,7 @@ json_values = st.recursive(
 )
 json_objects = st.dictionaries(texts, json_values, max_size=3)
 metadata = st.dictionaries(st.one_of(short_words, hostile_texts), json_values, max_size=3)
-moments = st.none() | st.integers(0, 10**9).map(lambda n: BEGINNING + timedelta(microseconds=n))
+moments = st.none() | st.integers(0, 2 * 10**11).map(lambda n: BEGINNING + timedelta(microseconds=n))
 costs = st.none() | st.decimals(0, 100, places=12, allow_nan=False).map(lambda cost: f"{cost:f}")
 
 
@@ -150,6 +150,7 @@ def usages(draw: st.DrawFn) -> dict[str, Any]:
         ),
         "cached_tokens": draw(st.none() | st.integers(0, prompt)),
         "reasoning_tokens": draw(st.none() | st.integers(0, completion)),
+        "provider": draw(st.sampled_from([None, "openai", "local"])),
         "occurred_at": draw(moments),
     }
 

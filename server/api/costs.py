@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from projections import agents, cost_groups, costs
+from projections.cost_questions import question
 from projections.filters import parse_filters
 from server.route import Answer, Call, Handle, Route, one
 from server.schemas import costs as s
@@ -53,10 +54,8 @@ async def grouped(call: Call) -> Answer:
     """
     parameters = dict(call.request.query)
     by = [name.strip() for name in parameters.pop("group_by", "agent").split(",") if name.strip()]
-    wanted = parse_filters(parameters.items())
-    rows = await call.services.query(
-        lambda connection: cost_groups.grouped(connection, call.workspace, by, wanted)
-    )
+    asked = question(call.workspace, by, parse_filters(parameters.items()))
+    rows = await call.services.query(lambda connection: cost_groups.grouped(connection, asked))
     if _CSV in call.request.headers.get("Accept", ""):
         return web.Response(text=_csv(rows, by), content_type=_CSV)
     return one(rows)

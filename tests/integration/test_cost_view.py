@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from ledger.execution import Execution
-from projections import costs, dashboard
+from projections import cost_groups, costs, dashboard
+from projections.cost_questions import question
 from projections.errors import InvalidQuery
+from projections.filters import parse_filters
 from tests.strategies import BEGINNING
 from tests.views import Told, telling
 
@@ -31,6 +33,12 @@ def told() -> Iterator[Told]:
 def fail(told: Told, execution: Execution) -> None:
     facts = {"error": "broken", "error_code": "error"}
     told.do(execution, lambda stamp: execution.fail(stamp, facts))
+
+
+def grouped(told: Told, group_by: str, **filters: str) -> list[dict[str, Any]]:
+    asked = question("acme", group_by.split(","), parse_filters(filters.items()))
+    found: list[dict[str, Any]] = told.ask(cost_groups.grouped, asked)
+    return found
 
 
 def test_without_runs_nothing_was_spent(told: Told) -> None:
@@ -107,8 +115,8 @@ def test_totals_are_grouped_by_what_is_asked(told: Told) -> None:
     told.spend(execution, "small", cost=None)
     told.spend(told.running(agent_id="agent-2"), "big", cost="0.2")
 
-    by_agent = told.ask(costs.grouped, "acme", ["agent"])
-    by_model = told.ask(costs.grouped, "acme", ["model", "agent"])
+    by_agent = grouped(told, "agent")
+    by_model = grouped(told, "model,agent")
 
     assert [(row["agent"], row["executions"], row["cost_usd"]) for row in by_agent] == [
         ("agent-1", 1, "0.1"),
@@ -120,7 +128,7 @@ def test_totals_are_grouped_by_what_is_asked(told: Told) -> None:
         ("small", "agent-1", 1, None),
     ]
     assert {row["executions"] for row in by_model} == {None}
-    assert [row["day"] for row in told.ask(costs.grouped, "acme", ["day"])] == [TODAY.isoformat()]
+    assert [row["day"] for row in grouped(told, "day")] == [TODAY.isoformat()]
 
 
 def test_totals_are_of_the_agent_and_the_model_that_are_asked_for(told: Told) -> None:
@@ -128,16 +136,16 @@ def test_totals_are_of_the_agent_and_the_model_that_are_asked_for(told: Told) ->
     told.spend(execution, "big", cost="0.1")
     told.spend(execution, "small", cost="0.2")
 
-    (of_model,) = told.ask(costs.grouped, "acme", ["agent"], model="small")
+    (of_model,) = grouped(told, "agent", model="small")
 
     assert (of_model["agent"], of_model["cost_usd"]) == ("agent-1", "0.2")
-    assert told.ask(costs.grouped, "acme", ["agent"], agent_id="agent-2") == []
+    assert grouped(told, "agent", agent_id="agent-2") == []
 
 
 @pytest.mark.parametrize("group_by", [[], ["colour"], ["agent", "colour"]])
-def test_a_group_that_is_none_is_refused_by_name(told: Told, group_by: list[str]) -> None:
+def test_a_group_that_is_none_is_refused_by_name(group_by: list[str]) -> None:
     with pytest.raises(InvalidQuery, match=group_by[-1] if group_by else "by what") as refusal:
-        told.ask(costs.grouped, "acme", group_by)
+        question("acme", group_by)
 
     assert refusal.value.name == "group_by"
 
@@ -146,7 +154,7 @@ def test_costs_of_another_workspace_do_not_exist(told: Told) -> None:
     told.spend(told.running("umbrella"))
 
     assert told.ask(costs.summary, "acme") == NOTHING
-    assert told.ask(costs.grouped, "acme", ["agent", "model", "day"]) == []
+    assert grouped(told, "agent,model,day") == []
     assert told.ask(dashboard.metrics, "acme", 1, TODAY)["overview"]["total_executions"] == 0
 
 
