@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from projections.cost_tables import BY_LABEL, CUTS, HOUR, HOURS, Cut
 from projections.errors import InvalidQuery
-from projections.filters import Condition, Filters
+from projections.filters import Condition, Filters, parse_filters
 from projections.labels import METADATA, metadata_name
 from projections.times import micros
 
@@ -98,6 +98,38 @@ class Question(NamedTuple):
         """The keys of metadata that it is about."""
         asked = {c.name for c in self.filters.conditions if c.name.startswith(METADATA)}
         return asked | {label_of(name) for name in self.by if is_label(name)}
+
+
+def parse_question(workspace: str, parameters: Iterable[tuple[str, str]]) -> Question:
+    """Read the parameters of a request: `group_by`, `from`, `to`, `scope`, and filters.
+
+    Raises:
+        InvalidQuery: names the parameter that is unknown, given twice or of no meaning.
+    """
+    given: dict[str, str] = {}
+    for name, text in parameters:
+        if name in given:
+            raise InvalidQuery(name, "given twice")
+        given[name] = text
+    by = [name.strip() for name in given.pop("group_by", "agent").split(",")]
+    period = Period(_date("from", given.pop("from", "")), _date("to", given.pop("to", "")))
+    scope = given.pop("scope", "") or Scope.OWN
+    if scope not in set(Scope):
+        raise InvalidQuery("scope", f"{scope[:40]!r} is none of {', '.join(Scope)}")
+    if in_vain := sorted(_OF_LISTS.intersection(given)):
+        raise InvalidQuery(in_vain[0], "totals have no pages; they are ordered by their groups")
+    filters = parse_filters(given.items())
+    return question(workspace, filter(None, by), filters, period, Scope(scope))
+
+
+_OF_LISTS: Final = frozenset({"page", "limit", "cursor", "sort", "fields"})
+
+
+def _date(name: str, text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InvalidQuery(name, f"{text[:40]!r} is not a day, as 2026-01-31") from None
 
 
 def question(

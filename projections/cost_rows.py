@@ -7,8 +7,8 @@ changes takes what it spent along, out of the totals that it was in and into oth
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import add, neg
-from typing import Any, ClassVar, Final, NamedTuple
+from operator import add, neg, sub
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from sqlalchemy import Connection, Delete, MetaData, Table, bindparam
 
@@ -53,20 +53,36 @@ class Spent(NamedTuple):
         identity: of the execution.
         before: as it was; None where the page begins with it.
         after: as it is.
-        called: in earlier pages; only of one that changed.
-        calls: in this page.
+        old: what it had added to totals; only of one that changed.
+        new: what the page adds.
     """
 
     identity: Identity
     before: Run | None
     after: Run
-    called: Mapping[Place, Sums]
-    calls: Mapping[Place, Sums]
+    old: "Amounts"
+    new: "Amounts"
 
-    @property
-    def created(self) -> Place:
-        """Where it is counted itself."""
-        return self.identity.created_at // (HOUR * HOURS), NO_MODEL, NO_MODEL
+
+class Amounts(NamedTuple):
+    """What an execution adds to totals: told apart by model, and by day alone."""
+
+    by_place: Mapping[Key, Sums]
+    by_day: Mapping[Key, Sums]
+
+    @classmethod
+    def of(cls, created: int, counts: Sums, called: Mapping[Place, Sums]) -> Self:
+        """Of an execution itself, which counts on the day of its creation, and of its calls."""
+        by_place: dict[Key, Sums] = {place: _NO_EXECUTION + sums for place, sums in called.items()}
+        by_day: dict[Key, Sums] = {}
+        if any(counts):
+            by_place[created, NO_MODEL, NO_MODEL] = by_day[(created,)] = counts + _NO_CALLS
+        for (day, *_), sums in called.items():
+            _put(by_day, (day,), _NO_EXECUTION + sums)
+        return cls(by_place, by_day)
+
+
+NO_AMOUNTS: Final = Amounts({}, {})
 
 
 class Costs:
@@ -85,12 +101,16 @@ class Costs:
             for event in events
             if event.topic == e.UsageRecorded.TOPIC
         ]
-        spent = _spent(connection, page.identities, events, called)
-        for cut in CUTS:
-            _add(connection, cut, _changes(cut, spent.values()))
-        upsert(connection, calls, called)
-        changed = {id_: each.after for id_, each in spent.items() if each.before != each.after}
-        upsert(connection, runs, [cost_runs.row_of(id_, run) for id_, run in changed.items()])
+        save(connection, called, _spent(connection, page.identities, events, called))
+
+
+def save(connection: Connection, called: Sequence[Row], spent: Mapping[str, Spent]) -> None:
+    """Write new calls, and what a page did to executions, with all that it changes in totals."""
+    for cut in CUTS:
+        _add(connection, cut, _changes(cut, spent.values()))
+    upsert(connection, calls, called)
+    changed = {id_: each.after for id_, each in spent.items() if each.before != each.after}
+    upsert(connection, runs, [cost_runs.row_of(id_, run) for id_, run in changed.items()])
 
 
 def _spent(
@@ -106,71 +126,63 @@ def _spent(
     for event in events:
         if event.topic in cost_runs.TOPICS:
             after[event.id] = cost_runs.after(after.get(event.id), event)
-    new = _by_place(called)
+    new = by_place(called)
     old = cost_calls.load(connection, [id_ for id_, run in before.items() if after[id_] != run])
-    return {
-        id_: Spent(identities[id_], before.get(id_), run, old.get(id_, _NONE), new.get(id_, _NONE))
-        for id_, run in after.items()
-    }
+    spent = {}
+    for id_, run in after.items():
+        was, day = before.get(id_), identities[id_].created_at // (HOUR * HOURS)
+        counted = tuple(map(sub, _counts(run), _counts(was)))
+        spent[id_] = Spent(
+            identities[id_],
+            was,
+            run,
+            old=NO_AMOUNTS if was is None else Amounts.of(day, _counts(was), old.get(id_, {})),
+            new=Amounts.of(day, counted, new.get(id_, {})),
+        )
+    return spent
 
 
-_NONE: Final[Mapping[Place, Sums]] = {}
-
-
-def _by_place(called: Sequence[Row]) -> Mapping[str, Mapping[Place, Sums]]:
+def by_place(called: Sequence[Row]) -> Mapping[str, Mapping[Place, Sums]]:
+    """What calls add up to, by execution and place."""
     found: dict[str, dict[Place, Sums]] = defaultdict(dict)
     for call in called:
-        own, place = found[call["execution_id"]], cost_calls.place_of(call)
-        sums = cost_calls.sums_of(call)
-        own[place] = _sum(own[place], sums) if place in own else sums
+        _put(found[call["execution_id"]], cost_calls.place_of(call), cost_calls.sums_of(call))
     return found
+
+
+def _counts(run: Run | None) -> Sums:
+    """What an execution adds to totals by itself."""
+    return _NO_EXECUTION if run is None else (1, run.errors, run.duration_ms, run.durations)
 
 
 # Totals.
 
 
-class _Totals(dict[Key, Sums]):
-    """What is added to the totals of a cut, by their keys."""
-
-    def __init__(self, cut: Cut) -> None:
-        super().__init__()
-        self._of_calls = cut.of_calls
-
-    def add(self, workspace: str, where: Where, place: Place, sums: Sums) -> None:
-        """Add what stands at a place of an execution to wherever the execution stands."""
-        day, *of_call = place if self._of_calls else place[:1]
-        for own in where:
-            key = (workspace, day, *own, *of_call)
-            before = self.get(key)
-            self[key] = sums if before is None else _sum(before, sums)
-
-
 def _changes(cut: Cut, spent: Iterable[Spent]) -> Mapping[Key, Sums]:
-    """What a page adds to the totals of a cut."""
-    totals, places = _Totals(cut), _PLACES[cut.table]
+    """What a page adds to the totals of a cut, by their keys."""
+    totals: dict[Key, Sums] = {}
+    places = _PLACES[cut.table]
+
+    def put(each: Spent, run: Run, amounts: Amounts, sign: int = 1) -> None:
+        workspace = each.identity.workspace
+        by_place = amounts.by_place if cut.of_calls else amounts.by_day
+        for (day, *of_call), sums in by_place.items():
+            signed = sums if sign > 0 else tuple(map(neg, sums))
+            for place in places(each.identity, run):
+                _put(totals, (workspace, day, *place, *of_call), signed)
+
     for each in spent:
-        workspace, here = each.identity.workspace, places(each.identity, each.after)
-        was = here if each.before is None else places(each.identity, each.before)
-        old = _counts(each.before)
-        if was != here:
-            for place, sums in ((each.created, old), *_of_calls(each.called)):
-                totals.add(workspace, was, place, _negative(sums))
-                totals.add(workspace, here, place, sums)
-        totals.add(workspace, here, each.created, _sum(_counts(each.after), _negative(old)))
-        for place, sums in _of_calls(each.calls):
-            totals.add(workspace, here, place, sums)
+        before, after = each.before, each.after
+        if before is not None and places(each.identity, before) != places(each.identity, after):
+            put(each, before, each.old, -1)
+            put(each, after, each.old)
+        put(each, after, each.new)
     return {key: sums for key, sums in totals.items() if any(sums)}
 
 
-def _counts(run: Run | None) -> Sums:
-    """What an execution adds to totals by itself."""
-    if run is None:
-        return _NOTHING
-    return (1, run.errors, run.duration_ms, run.durations, *_NO_CALLS)
-
-
-def _of_calls(called: Mapping[Place, Sums]) -> list[tuple[Place, Sums]]:
-    return [(place, _NO_EXECUTION + sums) for place, sums in called.items()]
+def _put(totals: dict[Any, Sums], key: Key, sums: Sums) -> None:
+    before = totals.get(key)
+    totals[key] = sums if before is None else tuple(map(add, before, sums))
 
 
 def _add(connection: Connection, cut: Cut, changes: Mapping[Key, Sums]) -> None:
@@ -201,15 +213,6 @@ _PLACES: Final[Mapping[Table, Callable[[Identity, Run], Where]]] = {
 """Where an execution stands in each cut, but for what is of its calls; by labels in many places."""
 
 
-def _sum(left: Sums, right: Sums) -> Sums:
-    return tuple(map(add, left, right))
-
-
-def _negative(sums: Sums) -> Sums:
-    return tuple(map(neg, sums))
-
-
-_NOTHING: Final = (0,) * len(SUMS)
 _NO_EXECUTION: Final = (0,) * len(OF_EXECUTIONS)
 _NO_CALLS: Final = (0,) * len(OF_CALLS)
 _EXECUTIONS: Final = SUMS.index("executions")

@@ -10,7 +10,7 @@ from ledger.mapper import Recorded
 from ledger.strict_json import decode, encode
 from projections.cost_tables import runs
 from projections.execution_rows import NoSuchExecution
-from projections.labels import metadata_labels
+from projections.labels import metadata_name, value_of
 
 _ENDS: Final = frozenset(
     event.TOPIC for event in (e.Completed, e.Failed, e.Cancelled, e.Rejected, e.ApprovalExpired)
@@ -42,20 +42,16 @@ class Run(NamedTuple):
 
 def after(run: Run | None, event: Recorded) -> Run:
     """An execution after an event of `TOPICS`, of which the first makes it."""
+    if run is None or event.topic == e.Annotated.TOPIC:
+        facts = decode(event.payload)
+        own = {metadata_name(key): value_of(value) for key, value in facts["metadata"].items()}
+        return run._replace(labels={**run.labels, **own}) if run else Run(facts["status"], own)
     facts = event.facts
-    if run is None:
-        return Run(facts["status"], _labels(facts))
-    if event.topic == e.Annotated.TOPIC:
-        return run._replace(labels={**run.labels, **_labels(facts)})
     run = run._replace(status=facts["status"])
     if event.topic == e.Failed.TOPIC:
         run = run._replace(errors=1)
     duration = facts.get("duration_ms") if event.topic in _ENDS else None
     return run if duration is None else run._replace(duration_ms=duration, durations=1)
-
-
-def _labels(facts: Mapping[str, Any]) -> Mapping[str, str]:
-    return dict(metadata_labels(encode(facts["metadata"]).decode()))
 
 
 def load(connection: Connection, ids: Iterable[str]) -> dict[str, Run]:

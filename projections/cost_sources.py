@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     FromClause,
     Select,
     and_,
+    cast,
     func,
     literal,
     or_,
@@ -28,11 +30,14 @@ from projections.cost_questions import (
     is_label,
     label_of,
 )
-from projections.cost_tables import BY_AGENT, BY_LABEL, HOUR, HOURS, NO_MODEL, OF_CALLS, Cut, calls
+from projections.cost_tables import BY_AGENT, BY_LABEL, HOUR, HOURS, NO_MODEL, TOKENS, Cut, calls
 from projections.execution_tables import executions, labels
 from projections.executions import matching
 
-SUMS: Final = ("executions", *OF_CALLS)
+MEASURES: Final = ("executions", "calls", *TOKENS, "unpriced_tokens")
+MONEY: Final = ("priced_calls", "cost_nano", "cost_rest")
+SUMS: Final = (*MEASURES, *MONEY)
+"""What stands in a row after its keys."""
 
 Column = ColumnElement[Any]
 
@@ -44,12 +49,16 @@ def totals(asked: Question) -> Select[Any]:
         return _added_up(asked)
     if cut is BY_LABEL:
         return _by_label(asked)
-    return _in_order(_of_cut(asked, cut), asked)
+    return _of_cut(asked, cut)
 
 
-def _in_order(statement: Select[Any], asked: Question) -> Select[Any]:
-    keys = [f"key_{place}" for place in range(len(asked.by))]
-    return statement.group_by(*keys).order_by(*keys)
+def _names(asked: Question) -> list[str]:
+    return [f"key_{place}" for place in range(len(asked.by))]
+
+
+def _sum(column: Column) -> Column:
+    """A sum as an integer, which no database makes a decimal of."""
+    return cast(func.sum(column), BigInteger).label(column.name)
 
 
 def _key(columns: Sequence[Column]) -> list[Column]:
@@ -70,8 +79,11 @@ def _of_cut(asked: Question, cut: Cut) -> Select[Any]:
         several = isinstance(value, tuple) and not is_model
         wanted.append(column.in_(value) if several else column == (value[1] if is_model else value))
     by = [table.workspace if name == "workspace" else table[name] for name in asked.by]
-    sums = [func.sum(table[name]).label(name) for name in SUMS]
-    return select(*_key(by), *sums).where(*wanted)
+    if {*cut.key, "day"}.issubset(asked.by):
+        rows = select(*_key(by), *(table[name] for name in SUMS)).where(*wanted)
+        return rows.order_by(*_names(asked))
+    statement = select(*_key(by), *(_sum(table[name]) for name in SUMS)).where(*wanted)
+    return statement.group_by(*_names(asked)).order_by(*_names(asked))
 
 
 def _by_label(asked: Question) -> Select[Any]:
@@ -126,22 +138,22 @@ def _of_calls(asked: Question) -> Select[Any]:
     of_executions = calls.join(executions, executions.c.id == calls.c.execution_id)
     source, by, wanted = _placed(asked, of_executions, own)
     sums = [literal(0).label("executions")]
-    sums += [column.label(name) for name, column in cost_calls.SUMS.items()]
+    sums += [cost_calls.SUMS[name].label(name) for name in SUMS[1:]]
     wanted += [calls.c.workspace == asked.workspace, *_in_period(asked, calls.c.hour, HOURS)]
     wanted += [calls.c.model == model for model in asked.models]
     statement = select(*_key(by), *sums).select_from(source).where(*wanted)
-    return statement.group_by(*(f"key_{place}" for place in range(len(by))))
+    return statement.group_by(*_names(asked))
 
 
 def _of_executions(asked: Question) -> Select[Any]:
     created = executions.c.created_at
     own: Mapping[str, Column] = {"hour": created // HOUR, "day": created // (HOUR * HOURS)}
     source, by, wanted = _placed(asked, executions, own)
-    sums = [func.count().label("executions"), *(literal(0).label(name) for name in OF_CALLS)]
+    sums = [func.count().label("executions"), *(literal(0).label(name) for name in SUMS[1:])]
     wanted += [executions.c.workspace == asked.workspace]
     wanted += _in_period(asked, created, HOUR * HOURS)
     statement = select(*_key(by), *sums).select_from(source).where(*wanted)
-    return statement.group_by(*(f"key_{place}" for place in range(len(by))))
+    return statement.group_by(*_names(asked))
 
 
 def _placed(
@@ -180,7 +192,7 @@ _OF_TOP: Final[Mapping[str, Callable[[Any], Column]]] = {
 def _united(sources: Sequence[Select[Any]], asked: Question) -> Select[Any]:
     """The sums over several sources; a group in which nothing is left is none."""
     rows = union_all(*sources).subquery()
-    sums = [func.sum(rows.c[name]).label(name) for name in SUMS]
+    sums = [_sum(rows.c[name]) for name in SUMS]
     keys = [rows.c[f"key_{place}"] for place in range(len(asked.by))]
     left = or_(func.sum(rows.c.executions) != 0, func.sum(rows.c.calls) != 0)
     return select(*keys, *sums).group_by(*keys).having(left).order_by(*keys)

@@ -133,7 +133,9 @@ json_values = st.recursive(
 )
 json_objects = st.dictionaries(texts, json_values, max_size=3)
 metadata = st.dictionaries(st.one_of(short_words, hostile_texts), json_values, max_size=3)
-moments = st.none() | st.integers(0, 2 * 10**11).map(lambda n: BEGINNING + timedelta(microseconds=n))
+moments = st.none() | st.integers(0, 2 * 10**11).map(
+    lambda n: BEGINNING + timedelta(microseconds=n)
+)
 costs = st.none() | st.decimals(0, 100, places=12, allow_nan=False).map(lambda cost: f"{cost:f}")
 
 

@@ -2,19 +2,16 @@
 
 import asyncio
 import random
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
-
-from sqlalchemy import event
 
 from ledger.application import Ledger
 from projections.catalog import ALL
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
 from server.settings import read_settings
+from tests.bench.asked import Asked, Times
 from tests.bench.client import Single, request
 from tests.bench.history import write_log
 from tests.bench.plan import Plan, note
@@ -25,14 +22,6 @@ from tests.bench.samples import AGENTS, SHORT
 
 _GOAL = Goal("ratio", "at most", 2)
 _CURSORS = 50
-Statements = Sequence[tuple[str, Any]]
-
-
-class Times(NamedTuple):
-    """Milliseconds of each asking of a round."""
-
-    floor: list[float]
-    ours: list[float]
 
 
 def measure(plan: Plan) -> list[Row]:
@@ -42,10 +31,11 @@ def measure(plan: Plan) -> list[Row]:
     _fill(file, views, plan.runs)
     askings = plan.choose(30, 300)
     rows: list[Row] = []
-    with _Asked(views) as asked:
+    with Asked(views) as asked:
         data = _data(asked.store, plan.runs)
         for question in QUESTIONS:
-            rounds = [asked.times(question, data, askings) for _ in range(plan.rounds)]
+            paths = _paths(question, data, askings)
+            rounds = [asked.times(question.ask, paths) for _ in range(plan.rounds)]
             rows += _rows(f"{plan.runs:,} runs: {question.what}", rounds)
     note("lists: in process")
     with serving("ledger", file) as server:
@@ -106,58 +96,3 @@ async def _over_http(port: int, paths: Sequence[str]) -> list[float]:
         times.append(1000 * (await connection.ask(request("GET", path)) - began))
     connection.close()
     return times
-
-
-class _Asked:
-    """Connections to the same views: ours, one that notes our SQL, and the driver's own."""
-
-    def __init__(self, views: Path) -> None:
-        self.store = ViewStore.open(f"sqlite:///{views}")
-        self._noting = ViewStore.open(f"sqlite:///{views}")
-        self._raw = sqlite3.connect(views, isolation_level=None)
-        self._noted: list[tuple[str, Any]] = []
-        event.listen(self._noting.engine, "before_cursor_execute", self._note)
-
-    def __enter__(self) -> "_Asked":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._raw.close()
-        self._noting.close()
-        self.store.close()
-
-    def times(self, question: Question, data: Data, number: int) -> Times:
-        """Ask in both ways in turn, each of them first every other time."""
-        times = Times([], [])
-        for place, path in enumerate(_paths(question, data, number)):
-            statements = self._statements(question, path)
-            if place % 2:
-                times.floor.append(self._time_raw(statements))
-            times.ours.append(self._time_ours(question, path))
-            if not place % 2:
-                times.floor.append(self._time_raw(statements))
-        return times
-
-    def _statements(self, question: Question, path: str) -> Statements:
-        self._noted = []
-        with self._noting.reading() as connection:
-            question.ask(connection, path)
-        return self._noted
-
-    def _note(
-        self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any
-    ) -> None:
-        self._noted.append((statement, parameters))
-
-    def _time_ours(self, question: Question, path: str) -> float:
-        began = perf_counter()
-        with self.store.reading() as connection:
-            question.ask(connection, path)
-        return 1000 * (perf_counter() - began)
-
-    def _time_raw(self, statements: Statements) -> float:
-        began = perf_counter()
-        for statement, parameters in statements:
-            self._raw.execute(statement, parameters).fetchall()
-        self._raw.rollback()
-        return 1000 * (perf_counter() - began)

@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 from ledger import events as e
 from ledger.clock import parse_time
 from ledger.mapper import Recorded
-from projections.cost_groups import MEASURES, each, grouped
+from projections.cost_groups import each, grouped
 from projections.cost_questions import GROUPS, Period, Question, Scope, cut_for, question
+from projections.cost_sources import MEASURES
 from projections.cost_tables import CUTS
 from projections.costs import Costs
 from projections.execution_rows import Row
