@@ -222,7 +222,7 @@ def _edit(draw: st.DrawFn, execution: Execution) -> dict[str, Any]:
     }
 
 
-def _create(draw: st.DrawFn, history: History) -> Execution:
+def create(draw: st.DrawFn, history: History) -> Execution:
     workspace = draw(st.sampled_from(WORKSPACES))
     relatives = [None, *(each for each in history.executions if each.workspace == workspace)]
     agent_id, agent_name = draw(st.sampled_from(AGENTS))
@@ -257,7 +257,7 @@ def histories(draw: st.DrawFn, max_executions: int = 5, max_acts: int = 25) -> l
         if len(history.executions) < creations and (not history.executions or draw(st.booleans())):
             if not history.executions:
                 history.save(AgentName.claim(history.stamp("acme"), "Writer", "agent-1"))
-            _create(draw, history)
+            create(draw, history)
         else:
             _act(draw, history)
     return history.log
