@@ -70,7 +70,8 @@ def load(connection: Connection, ids: Sequence[str]) -> Mapping[str, Mapping[Pla
     """What executions called in earlier pages, added up by place."""
     found: dict[str, dict[Place, Sums]] = defaultdict(dict)
     if ids:
-        key = (calls.c.execution_id, calls.c.hour // HOURS, calls.c.model, calls.c.provider)
+        day = (calls.c.hour // HOURS).label("day")
+        key = (calls.c.execution_id, day, calls.c.model, calls.c.provider)
         sums = [SUMS[name] for name in OF_CALLS]
         wanted = select(*key, *sums).where(calls.c.execution_id.in_(ids)).group_by(*key)
         for id_, day, model, provider, *values in connection.execute(wanted):

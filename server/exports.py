@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final, cast
 from aiohttp import web
 from sqlalchemy import Connection
 
+from server.outflow import STUCK_SECONDS
 from server.route import Answer, Call
 from server.services import BEHIND
 
@@ -23,7 +24,6 @@ Rows = Iterable[Sequence[dict[str, Any]]]
 _BEGINS_A_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _IN_MEMORY: Final = 1024 * 1024
 _AT_ONCE: Final = 64 * 1024
-_PATIENCE: Final = 60.0  # seconds in which a reader has to take something
 
 
 async def send_csv(
@@ -70,7 +70,7 @@ async def _send(call: Call, name: str, file: BinaryIO) -> Answer:
     try:
         await response.prepare(call.request)
         while chunk := await call.services.read(lambda: file.read(_AT_ONCE)):
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(STUCK_SECONDS):
                 await response.write(chunk)
         await response.write_eof()
     except (ConnectionResetError, TimeoutError):

@@ -6,6 +6,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from ledger.commands.scores import MOST_SCORES
 from ledger.writer import MOST_BYTES_WAITING, MOST_WAITING
+from projections.cost_groups import MOST_GROUPS
 from projections.executions import _DEEPEST, _MOST_DESCENDANTS
 from projections.labels import _LONGEST
 from projections.pages import DEFAULT_LIMIT, MOST_COUNTED, MOST_PER_PAGE
@@ -72,6 +73,11 @@ def _of_lists() -> list[tuple[str, str, str]]:
             "inclusive cost of a list",
             f"{_MOST_DESCENDANTS:,} executions below the page",
             "`inclusive_cost_usd` is null",
+        ),
+        (
+            "groups of totals",
+            f"{MOST_GROUPS:,} in JSON, any number as CSV",
+            f"400 {code('invalid_query')}",
         ),
         (
             "metadata key or value, to be searched",
