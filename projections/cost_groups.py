@@ -1,7 +1,8 @@
 """Totals of costs, grouped by whatever one asks, as they go over the wire: at once or in parts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -37,8 +38,7 @@ def grouped(connection: Connection, asked: Question, most: int = MOST_GROUPS) ->
     if len(rows) > most:
         message = f"these are more than {most:,} groups; narrow them down, or ask for CSV"
         raise InvalidQuery("group_by", message)
-    represent = representing(asked)
-    return [represent(row) for row in rows]
+    return representing(asked)(rows)
 
 
 def each(connection: Connection, asked: Question) -> Iterator[list[Json]]:
@@ -46,7 +46,7 @@ def each(connection: Connection, asked: Question) -> Iterator[list[Json]]:
     streaming = connection.execution_options(stream_results=True, max_row_buffer=_AT_ONCE)
     represent = representing(asked)
     for rows in streaming.execute(cost_sources.totals(asked)).partitions(_AT_ONCE):
-        yield [represent(row) for row in rows]
+        yield represent(rows)
 
 
 def names_of(asked: Question) -> tuple[str, ...]:
@@ -60,23 +60,27 @@ def money_of(scope: Scope) -> str:
     return "inclusive_cost" if scope is Scope.INCLUSIVE else "cost"
 
 
-def representing(asked: Question) -> Callable[[Sequence[Any]], Json]:
-    """What makes JSON of a row of totals. It is fast: a year by agent and day has thousands."""
+def representing(asked: Question) -> Callable[[Sequence[Sequence[Any]]], list[Json]]:
+    """What makes JSON of rows of totals: column by column, since a year by day has thousands."""
     names, first = names_of(asked), len(asked.by)
     times = [(place, _SHOWN[name]) for place, name in enumerate(asked.by) if name in _SHOWN]
     calls = first + MEASURES.index("calls")
 
-    def represent(row: Sequence[Any]) -> Json:
-        *values, priced, nano, rest = row
+    def represent(rows: Sequence[Sequence[Any]]) -> list[Json]:
+        if not rows:
+            return []
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
         for place, show in times:
-            values[place] = show(values[place])
+            columns[place] = map(show, columns[place])
         if asked.of_calls:
-            values[first] = None
-        if priced:
-            values += shown(nano, rest)
-        else:
-            values += _UNKNOWN if values[calls] else _NOTHING
-        return dict(zip(names, values, strict=True))
+            columns[first] = repeat(None, len(rows))
+        *columns, priced, nano, rest = columns
+        money = [
+            shown(n, r) if p else (_UNKNOWN if c else _NOTHING)
+            for c, p, n, r in zip(columns[calls], priced, nano, rest, strict=True)
+        ]
+        columns += zip(*money, strict=True)
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     return represent
 
