@@ -177,7 +177,12 @@ class CostRow(Record):
     calls: int
     cost: float | None
     cost_usd: str | None
+    inclusive_cost: float | None
+    inclusive_cost_usd: str | None
+    prompt_tokens: int
+    completion_tokens: int
     total_tokens: int
+    cached_tokens: int
     unpriced_tokens: int
 
 

@@ -66,10 +66,19 @@ class Amount(NamedTuple):
             name: of the number; the text's is the same with `_usd`.
             spent: whether there is anything that costs. If not, nothing is 0 and not unknown.
         """
-        usd = self.usd if spent or self.nano is not None else Decimal(0)
-        if usd is None:
-            return {name: None, f"{name}_usd": None}
-        return {name: float(usd), f"{name}_usd": money.decimal_text(usd)}
+        if self.nano is None or self.rest is None:
+            number, text = (None, None) if spent else (0.0, "0")
+        else:
+            number, text = shown(self.nano, self.rest)
+        return {name: number, f"{name}_usd": text}
+
+
+def shown(nano: int, rest: int) -> tuple[float, str]:
+    """An amount that is known, as a number and as exact text. Without decimals, which cost more."""
+    amount, unit, places = (nano * _REST + rest, _REST * _REST, 18) if rest else (nano, _REST, 9)
+    whole, parts = divmod(abs(amount), unit)
+    text = f"{whole}.{parts:0{places}d}".rstrip("0") if parts else str(whole)
+    return amount / unit, f"-{text}" if amount < 0 else text
 
 
 def amount_columns() -> tuple[Column[int], Column[int]]:

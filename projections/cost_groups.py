@@ -1,179 +1,98 @@
-"""Costs grouped by whatever one asks, of the executions that satisfy any filters.
+"""Totals of costs, grouped by whatever one asks, as they go over the wire: at once or in parts."""
 
-Agent, model and day are answered from the roll-up of costs; everything else adds up model calls,
-and so takes longer the more executions match. Both count alike: an execution on the day of its
-creation, a call on the day it was made, in UTC.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import repeat
 from typing import Any, Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    FromClause,
-    Select,
-    and_,
-    func,
-    literal,
-    null,
-    select,
-)
+from sqlalchemy import Connection
 
-from projections import costs
-from projections.amounts import Amount
+from projections import cost_sources
+from projections.amounts import shown
+from projections.cost_questions import Question, Scope
+from projections.cost_sources import MEASURES
+from projections.cost_tables import HOUR, HOURS
+from projections.costs import date_of
 from projections.errors import InvalidQuery
-from projections.execution_tables import executions, labels
-from projections.executions import matching
-from projections.filters import Filters
-from projections.labels import METADATA, metadata_name
-from projections.span_tables import spans
 from projections.times import time_of
 
 Json = dict[str, Any]
-Key = tuple[Any, ...]
 
 MOST_GROUPS: Final = 10_000
-_DAY: Final = 24 * 60 * 60 * 10**6  # microseconds
+"""In one answer. Row by row there may be any number."""
 
-_COLUMNS: Final[Mapping[str, ColumnElement[Any]]] = {
-    "agent": executions.c.agent_id,
-    "user": func.coalesce(executions.c.user_id, ""),
-    "session": func.coalesce(executions.c.session_id, ""),
-    "workspace": executions.c.workspace,
-}
-_FROM_CALLS: Final = ("model", "day")
-_IN_ROLL_UP: Final = frozenset(costs.GROUPS)
-_FILTERED_IN_ROLL_UP: Final = frozenset({"agent_id", "model"})
-_SHOWN: Final = ("executions", "calls", "cost", "cost_usd", "total_tokens", "unpriced_tokens")
+_AT_ONCE: Final = 1_000
 
 
-def grouped(
-    connection: Connection, workspace: str, group_by: Sequence[str], filters: Filters
-) -> list[Json]:
-    """Rows of totals in the order of what they are grouped by, which stands in each.
+def grouped(connection: Connection, asked: Question, most: int = MOST_GROUPS) -> list[Json]:
+    """The rows of totals, ordered by what they are grouped by, which stands in each.
 
-    An execution may call many models, so `executions` is null where models are told apart; a
-    filter for a model leaves the calls of others out. Without a value a group is called "".
-
-    Args:
-        connection: to the views.
-        workspace: whose costs.
-        group_by: any of agent, model, user, session, workspace, day and `metadata.<key>`.
-        filters: which executions.
+    An execution may call many models, so `executions` is null where calls are told apart. Without
+    a value a group is called "".
 
     Raises:
-        InvalidQuery: names what it cannot group by; or there would be too many groups.
+        InvalidQuery: there would be too many groups.
     """
-    by = tuple(dict.fromkeys(group_by))
-    _check(by)
-    asked = {condition.name: condition.value for condition in filters.conditions}
-    alone = len(asked) == len(filters.conditions)
-    if alone and _IN_ROLL_UP.issuperset(by) and _FILTERED_IN_ROLL_UP.issuperset(asked):
-        agent_id, model = asked.get("agent_id"), asked.get("model", (None, None))[1]
-        rows = costs.grouped(connection, workspace, by, agent_id=agent_id, model=model)
-        return [{name: row[name] for name in (*by, *_SHOWN)} for row in rows]
-    return _added_up(connection, workspace, by, filters)
-
-
-def _check(by: Sequence[str]) -> None:
-    known = (*_COLUMNS, *_FROM_CALLS)
-    named = f"{', '.join(known)} and metadata.<key>"
-    if not by:
-        raise InvalidQuery("group_by", f"say by what: {named}")
-    for name in by:
-        is_metadata = name.startswith(METADATA) and len(name) > len(METADATA)
-        if name not in known and not is_metadata:
-            raise InvalidQuery("group_by", f"{name!r} is not one of {named}")
-
-
-def _added_up(
-    connection: Connection, workspace: str, by: Sequence[str], filters: Filters
-) -> list[Json]:
-    models = [c.value[1] for c in filters.conditions if c.name == "model"]
-    by_model = bool(models) or "model" in by
-    ids = matching(workspace, filters).subquery()
-    groups: dict[Key, Json] = {}
-    if not by_model:
-        statement = _by(by, _created, ids, executions, [func.count().label("executions")])
-        _collect(connection, statement, groups)
-    called = executions.join(spans, _is_call(models))
-    statement = _by(by, _called, ids, called, _SUMS)
-    _collect(connection, statement, groups)
-    blank = {"executions": None if by_model else 0}
-    return [
-        _represent(by, key, blank | row) for key, row in sorted(groups.items(), key=lambda g: g[0])
-    ]
-
-
-def _is_call(models: Sequence[str]) -> ColumnElement[bool]:
-    wanted = [spans.c.execution_id == executions.c.id, spans.c.model_name.is_not(None)]
-    return and_(*wanted, *(spans.c.model_name == model for model in models))
-
-
-_SUMS: Final = (
-    func.count().label("calls"),
-    func.sum(spans.c.total_tokens).label("total_tokens"),
-    func.sum(spans.c.total_tokens).filter(spans.c.cost_nano.is_(None)).label("unpriced_tokens"),
-    func.sum(spans.c.cost_nano).label("cost_nano"),
-    func.sum(spans.c.cost_rest).label("cost_rest"),
-)
-
-
-def _created(name: str) -> ColumnElement[Any]:
-    """What an execution is counted under."""
-    return executions.c.created_at // _DAY if name == "day" else null()
-
-
-def _called(name: str) -> ColumnElement[Any]:
-    """What a call is counted under; it was made when it ended."""
-    return spans.c.ended_at // _DAY if name == "day" else spans.c.model_name
-
-
-def _by(
-    by: Sequence[str],
-    of_row: Callable[[str], ColumnElement[Any]],
-    ids: FromClause,
-    source: FromClause,
-    sums: Sequence[ColumnElement[Any]],
-) -> Select[Any]:
-    """Sums over rows of a source, one row for each group; its columns come first."""
-    source = source.join(ids, ids.c.id == executions.c.id)
-    keys: list[ColumnElement[Any]] = []
-    for place, name in enumerate(by):
-        column = _COLUMNS.get(name)
-        if name.startswith(METADATA):
-            label = labels.alias()
-            named = label.c.name == metadata_name(name.removeprefix(METADATA))
-            source = source.outerjoin(label, and_(label.c.execution_id == executions.c.id, named))
-            column = func.coalesce(label.c.value, literal(""))
-        keys.append((of_row(name) if column is None else column).label(f"key_{place}"))
-    statement = select(*keys, *sums).select_from(source).group_by(*(key.name for key in keys))
-    return statement.limit(MOST_GROUPS + 1)
-
-
-def _collect(connection: Connection, statement: Select[Any], groups: dict[Key, Json]) -> None:
-    for row in connection.execute(statement).mappings():
-        key = tuple(value for name, value in row.items() if name.startswith("key_"))
-        found = {name: value for name, value in row.items() if not name.startswith("key_")}
-        groups.setdefault(key, {}).update(found)
-    if len(groups) > MOST_GROUPS:
-        message = f"these are more than {MOST_GROUPS} groups; narrow them down with filters"
+    statement = cost_sources.totals(asked).limit(most + 1)
+    rows = connection.execute(statement).all()
+    if len(rows) > most:
+        message = f"these are more than {most:,} groups; narrow them down, or ask for CSV"
         raise InvalidQuery("group_by", message)
+    return representing(asked)(rows)
 
 
-def _represent(by: Sequence[str], key: Key, row: Json) -> Json:
-    calls = row.get("calls", 0)
-    spent = Amount.in_row(row) if calls else Amount()
-    return {
-        **{name: _shown(name, value) for name, value in zip(by, key, strict=True)},
-        "executions": row["executions"],
-        "calls": calls,
-        **spent.shown("cost", spent=calls > 0),
-        "total_tokens": int(row.get("total_tokens") or 0),
-        "unpriced_tokens": int(row.get("unpriced_tokens") or 0),
-    }
+def each(connection: Connection, asked: Question) -> Iterator[list[Json]]:
+    """The same rows, however many, some at a time; no more than these are kept in memory."""
+    streaming = connection.execution_options(stream_results=True, max_row_buffer=_AT_ONCE)
+    represent = representing(asked)
+    for rows in streaming.execute(cost_sources.totals(asked)).partitions(_AT_ONCE):
+        yield represent(rows)
 
 
-def _shown(name: str, value: Any) -> Any:
-    return time_of(value * _DAY).date().isoformat() if name == "day" else value
+def names_of(asked: Question) -> tuple[str, ...]:
+    """What stands in each row, in this order."""
+    money = money_of(asked.scope)
+    return (*asked.by, *MEASURES, money, f"{money}_usd")
+
+
+def money_of(scope: Scope) -> str:
+    """What the money of a scope is called, so that no row can be taken for one of the other."""
+    return "inclusive_cost" if scope is Scope.INCLUSIVE else "cost"
+
+
+def representing(asked: Question) -> Callable[[Sequence[Sequence[Any]]], list[Json]]:
+    """What makes JSON of rows of totals: column by column, since a year by day has thousands."""
+    names, first = names_of(asked), len(asked.by)
+    times = [(place, _SHOWN[name]) for place, name in enumerate(asked.by) if name in _SHOWN]
+    calls = first + MEASURES.index("calls")
+
+    def represent(rows: Sequence[Sequence[Any]]) -> list[Json]:
+        if not rows:
+            return []
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        for place, show in times:
+            columns[place] = map(show, columns[place])
+        if asked.of_calls:
+            columns[first] = repeat(None, len(rows))
+        *columns, priced, nano, rest = columns
+        money = [
+            shown(n, r) if p else (_UNKNOWN if c else _NOTHING)
+            for c, p, n, r in zip(columns[calls], priced, nano, rest, strict=True)
+        ]
+        columns += zip(*money, strict=True)
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    return represent
+
+
+_UNKNOWN: Final = (None, None)
+_NOTHING: Final = (0.0, "0")
+
+
+@lru_cache(maxsize=4_096)
+def hour_of(hour: int) -> str:
+    """An hour since 1970, as the time at which it begins."""
+    return f"{date_of(hour // HOURS)}T{time_of(hour * HOUR).hour:02d}:00:00Z"
+
+
+_SHOWN: Final[dict[str, Callable[[int], str]]] = {"day": date_of, "hour": hour_of}

@@ -1,143 +1,219 @@
-"""The fold of costs: what was spent by day, agent and model, so that no total reads executions.
+"""The fold of costs: each model call, and totals by day in every cut.
 
-What a model call cost stands on the day of the call, in UTC. How many executions there were, how
-many failed and how long they took stands on the day of their creation, under the model "".
+What a call cost stands on the day of the call, in UTC; how many executions there were, how many
+failed and how long they took on the day of their creation. An execution whose status or metadata
+changes takes what it spent along, out of the totals that it was in and into others.
 """
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any, ClassVar, Final
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import add, neg, sub
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
-from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, String, Table
+from sqlalchemy import Connection, Delete, MetaData, Table, bindparam
 
 from ledger import events as e
 from ledger.mapper import Recorded
-from ledger.usage import Usage
-from projections.amounts import Amount, amount_columns
-from projections.dialect import CLUSTERED, upsert
-from projections.money import add
+from projections import cost_calls, cost_runs
+from projections.cost_calls import Place, Sums
+from projections.cost_runs import Run
+from projections.cost_tables import (
+    BY_AGENT,
+    BY_LABEL,
+    BY_MODEL,
+    BY_USER,
+    BY_VERSION,
+    CUTS,
+    HOUR,
+    HOURS,
+    NO_MODEL,
+    OF_CALLS,
+    OF_EXECUTIONS,
+    SUMS,
+    Cut,
+    calls,
+    metadata,
+    runs,
+)
+from projections.dialect import upsert
 from projections.projection import Identity, Page
-from projections.times import time_of
 from projections.topics import of_topics
 
 Row = dict[str, Any]
-Key = tuple[str, str, str, str]
+Key = tuple[Any, ...]
+Where = Sequence[tuple[str, ...]]
 
-NO_MODEL = ""
-_DAY = 24 * 60 * 60 * 10**6  # microseconds
-_ISO_DAY = slice(len("2026-01-31"))
-
-metadata = MetaData()
-
-SUMS: Final = (
-    "executions",
-    "errors",
-    "duration_ms",
-    "durations",
-    "calls",
-    "prompt_tokens",
-    "completion_tokens",
-    "total_tokens",
-    "cached_tokens",
-    "cache_creation_tokens",
-    "reasoning_tokens",
-    "unpriced_tokens",
-)
-
-costs = Table(
-    "costs_v1",
-    metadata,
-    Column("workspace", String, primary_key=True),
-    Column("day", String, primary_key=True, comment="YYYY-MM-DD, UTC"),
-    Column("agent_id", String, primary_key=True),
-    Column("model", String, primary_key=True, comment='"" for what is counted by execution'),
-    *(Column(name, BigInteger, nullable=False) for name in SUMS),
-    *amount_columns(),
-    **CLUSTERED,
-)
-
-Index("costs_v1_agent", *(costs.c[name] for name in ("workspace", "agent_id", "day", "model")))
-
-NOTHING: Final[Row] = dict.fromkeys(SUMS, 0) | Amount().columns
-MONEY: Final = tuple(Amount().columns)
+_TOPICS: Final = cost_runs.TOPICS | {e.UsageRecorded.TOPIC}
 
 
-_TOPICS = frozenset(
-    event.TOPIC
-    for event in (
-        e.Created,
-        e.UsageRecorded,
-        e.Completed,
-        e.Failed,
-        e.Cancelled,
-        e.Rejected,
-        e.ApprovalExpired,
-    )
-)
+class Spent(NamedTuple):
+    """What a page does to an execution.
+
+    Attributes:
+        identity: of the execution.
+        before: as it was; None where the page begins with it.
+        after: as it is.
+        old: what it had added to totals; only of one that changed.
+        new: what the page adds.
+    """
+
+    identity: Identity
+    before: Run | None
+    after: Run
+    old: "Amounts"
+    new: "Amounts"
+
+
+class Amounts(NamedTuple):
+    """What an execution adds to totals: told apart by model, and by day alone."""
+
+    by_place: Mapping[Key, Sums]
+    by_day: Mapping[Key, Sums]
+
+    @classmethod
+    def of(cls, created: int, counts: Sums, called: Mapping[Place, Sums]) -> Self:
+        """Of an execution itself, which counts on the day of its creation, and of its calls."""
+        by_place: dict[Key, Sums] = {place: _NO_EXECUTION + sums for place, sums in called.items()}
+        by_day: dict[Key, Sums] = {}
+        if any(counts):
+            by_place[created, NO_MODEL, NO_MODEL] = by_day[(created,)] = counts + _NO_CALLS
+        for (day, *_), sums in called.items():
+            _put(by_day, (day,), _NO_EXECUTION + sums)
+        return cls(by_place, by_day)
+
+
+NO_AMOUNTS: Final = Amounts({}, {})
 
 
 class Costs:
-    """Executions, tokens and money by workspace, day, agent and model."""
+    """Executions, tokens and money, by call and in totals by day."""
 
     name: ClassVar[str] = "costs"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     metadata: ClassVar[MetaData] = metadata
     topics: ClassVar[frozenset[str] | None] = _TOPICS
 
     def apply(self, connection: Connection, page: Page) -> None:
-        """Add the page up, then add it to what there is."""
-        sums: dict[Key, Row] = {}
-        for event in of_topics(page, _TOPICS):
-            key, more = _SPENT[event.topic](event, page.identities[event.id])
-            row = sums.setdefault(key, {**NOTHING})
-            row.update({name: add(row[name], value) for name, value in more.items()})
-        names = ("workspace", "day", "agent_id", "model")
-        rows = [dict(zip(names, key, strict=True)) | row for key, row in sums.items()]
-        upsert(connection, costs, rows, add=(*SUMS, *MONEY))
+        """Fold the page by execution, then add what it changes to the totals."""
+        events = of_topics(page, _TOPICS)
+        called = [
+            cost_calls.row_of(event, page.identities[event.id])
+            for event in events
+            if event.topic == e.UsageRecorded.TOPIC
+        ]
+        save(connection, called, _spent(connection, page.identities, events, called))
 
 
-def _created(_event: Recorded, identity: Identity) -> tuple[Key, Row]:
-    return _of_execution(identity), {"executions": 1}
+def save(connection: Connection, called: Sequence[Row], spent: Mapping[str, Spent]) -> None:
+    """Write new calls, and what a page did to executions, with all that it changes in totals."""
+    for cut in CUTS:
+        _add(connection, cut, _changes(cut, spent.values()))
+    upsert(connection, calls, called)
+    changed = {id_: each.after for id_, each in spent.items() if each.before != each.after}
+    upsert(connection, runs, [cost_runs.row_of(id_, run) for id_, run in changed.items()])
 
 
-def _ended(event: Recorded, identity: Identity) -> tuple[Key, Row]:
-    duration = event.facts.get("duration_ms")
-    more = {} if duration is None else {"duration_ms": duration, "durations": 1}
-    if event.topic == e.Failed.TOPIC:
-        more["errors"] = 1
-    return _of_execution(identity), more
+def _spent(
+    connection: Connection,
+    identities: Mapping[str, Identity],
+    events: Sequence[Recorded],
+    called: Sequence[Row],
+) -> Mapping[str, Spent]:
+    """What a page does to each of its executions."""
+    begun = {event.id for event in events if event.topic == e.Created.TOPIC}
+    before = cost_runs.load(connection, {event.id for event in events} - begun)
+    after = dict(before)
+    for event in events:
+        if event.topic in cost_runs.TOPICS:
+            after[event.id] = cost_runs.after(after.get(event.id), event)
+    new = by_place(called)
+    old = cost_calls.load(connection, [id_ for id_, run in before.items() if after[id_] != run])
+    spent = {}
+    for id_, run in after.items():
+        was, day = before.get(id_), identities[id_].created_at // (HOUR * HOURS)
+        counted = tuple(map(sub, _counts(run), _counts(was)))
+        spent[id_] = Spent(
+            identities[id_],
+            was,
+            run,
+            old=NO_AMOUNTS if was is None else Amounts.of(day, _counts(was), old.get(id_, {})),
+            new=Amounts.of(day, counted, new.get(id_, {})),
+        )
+    return spent
 
 
-def _usage_recorded(event: Recorded, identity: Identity) -> tuple[Key, Row]:
-    facts = event.facts
-    day = (facts.get("occurred_at") or event.at)[_ISO_DAY]
-    amount = Amount.of(facts.get("cost_usd"))
-    more = {name: facts[name] for name in _TOKENS if name in facts}
-    more["calls"] = 1
-    if amount.nano is None:
-        more["unpriced_tokens"] = facts.get("total_tokens", 0)
-    key = (identity.workspace, day, identity.agent_id, facts["model"])
-    return key, more | amount.columns
+def by_place(called: Sequence[Row]) -> Mapping[str, Mapping[Place, Sums]]:
+    """What calls add up to, by execution and place."""
+    found: dict[str, dict[Place, Sums]] = defaultdict(dict)
+    for call in called:
+        _put(found[call["execution_id"]], cost_calls.place_of(call), cost_calls.sums_of(call))
+    return found
 
 
-def _of_execution(identity: Identity) -> Key:
-    day = _day_of(identity.created_at // _DAY)
-    return identity.workspace, day, identity.agent_id, NO_MODEL
+def _counts(run: Run | None) -> Sums:
+    """What an execution adds to totals by itself."""
+    return _NO_EXECUTION if run is None else (1, run.errors, run.duration_ms, run.durations)
 
 
-@lru_cache(maxsize=4096)
-def _day_of(days: int) -> str:
-    return time_of(days * _DAY).date().isoformat()
+# Totals.
 
 
-_TOKENS: Final = (*Usage.model_fields,)
+def _changes(cut: Cut, spent: Iterable[Spent]) -> Mapping[Key, Sums]:
+    """What a page adds to the totals of a cut, by their keys."""
+    totals: dict[Key, Sums] = {}
+    places = _PLACES[cut.table]
 
-_SPENT: Final[Mapping[str, Callable[[Recorded, Identity], tuple[Key, Row]]]] = {
-    e.Created.TOPIC: _created,
-    e.UsageRecorded.TOPIC: _usage_recorded,
-    e.Completed.TOPIC: _ended,
-    e.Failed.TOPIC: _ended,
-    e.Cancelled.TOPIC: _ended,
-    e.Rejected.TOPIC: _ended,
-    e.ApprovalExpired.TOPIC: _ended,
+    def put(each: Spent, run: Run, amounts: Amounts, sign: int = 1) -> None:
+        workspace = each.identity.workspace
+        by_place = amounts.by_place if cut.of_calls else amounts.by_day
+        for (day, *of_call), sums in by_place.items():
+            signed = sums if sign > 0 else tuple(map(neg, sums))
+            for place in places(each.identity, run):
+                _put(totals, (workspace, day, *place, *of_call), signed)
+
+    for each in spent:
+        before, after = each.before, each.after
+        if before is not None and places(each.identity, before) != places(each.identity, after):
+            put(each, before, each.old, -1)
+            put(each, after, each.old)
+        put(each, after, each.new)
+    return {key: sums for key, sums in totals.items() if any(sums)}
+
+
+def _put(totals: dict[Any, Sums], key: Key, sums: Sums) -> None:
+    before = totals.get(key)
+    totals[key] = sums if before is None else tuple(map(add, before, sums))
+
+
+def _add(connection: Connection, cut: Cut, changes: Mapping[Key, Sums]) -> None:
+    """Add to the totals of a cut; those in which nothing is left go."""
+    names = ("workspace", "day", *cut.key)
+    rows = [dict(zip((*names, *SUMS), (*key, *sums), strict=True)) for key, sums in changes.items()]
+    upsert(connection, cut.table, rows, add=SUMS)
+    less = [key for key, sums in changes.items() if sums[_EXECUTIONS] < 0 or sums[_CALLS] < 0]
+    if less:
+        keys = [{f"key_{n}": part for n, part in enumerate(key)} for key in less]
+        connection.execute(_emptied(cut.table, names), keys)
+
+
+def _emptied(table: Table, names: Sequence[str]) -> Delete:
+    key = [table.c[name] == bindparam(f"key_{n}") for n, name in enumerate(names)]
+    return table.delete().where(*key, table.c.executions == 0, table.c.calls == 0)
+
+
+_PLACES: Final[Mapping[Table, Callable[[Identity, Run], Where]]] = {
+    BY_AGENT.table: lambda identity, _: [(identity.agent_id,)],
+    BY_USER.table: lambda identity, _: [(identity.user_id,)],
+    BY_VERSION.table: lambda identity, run: [
+        (identity.agent_id, identity.agent_version_id, run.status)
+    ],
+    BY_MODEL.table: lambda identity, _: [(identity.agent_id,)],
+    BY_LABEL.table: lambda _, run: list(run.labels.items()),
 }
+"""Where an execution stands in each cut, but for what is of its calls; by labels in many places."""
+
+
+_NO_EXECUTION: Final = (0,) * len(OF_EXECUTIONS)
+_NO_CALLS: Final = (0,) * len(OF_CALLS)
+_EXECUTIONS: Final = SUMS.index("executions")
+_CALLS: Final = SUMS.index("calls")

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from projections.agent_rows import ACTIVE, agents
-from projections.cost_rows import NO_MODEL, NOTHING, Row, costs
-from projections.costs import combined, period, spent_in, totals
+from projections.cost_tables import BY_AGENT, BY_MODEL, NO_MODEL
+from projections.costs import NOTHING, Row, combined, date_of, period, spent_in, totals
 
 Json = dict[str, Any]
 
@@ -29,15 +29,15 @@ def metrics(connection: Connection, workspace: str, days: int, today: date) -> J
         today: in UTC.
     """
     dates = [today - timedelta(days=ago) for ago in reversed(range(days))]
-    conditions = period(workspace, dates[0], today)
-    found = {row["day"]: row for row in totals(connection, [costs.c.day], conditions)}
+    conditions = period(BY_AGENT, workspace, dates[0], today)
+    found = {date_of(row["day"]): row for row in totals(connection, BY_AGENT, "day", conditions)}
     by_day = [(day, found.get(day, NOTHING)) for day in map(date.isoformat, dates)]
     return {
         "overview": _overview(connection, workspace, [row for _, row in by_day]),
         "executions_by_day": [{"date": day, "count": row["executions"]} for day, row in by_day],
         "cost_by_day": [{"date": day, **spent_in(row, "cost")} for day, row in by_day],
         "agent_usage": _agent_usage(connection, workspace, conditions),
-        "model_usage": _model_usage(connection, conditions),
+        "model_usage": _model_usage(connection, period(BY_MODEL, workspace, dates[0], today)),
         "error_rate": [{"date": day, **_error_rate(row)} for day, row in by_day],
         "score_trends": [],
     }
@@ -61,12 +61,12 @@ def _overview(connection: Connection, workspace: str, rows: Sequence[Row]) -> Js
 def _agent_usage(
     connection: Connection, workspace: str, conditions: Sequence[ColumnElement[bool]]
 ) -> list[Json]:
-    rows = _greatest(totals(connection, [costs.c.agent_id], conditions), "executions")
-    names = _names(connection, workspace, [row["agent_id"] for row in rows])
+    rows = _greatest(totals(connection, BY_AGENT, "agent", conditions), "executions")
+    names = _names(connection, workspace, [row["agent"] for row in rows])
     return [
         {
-            "agent_id": row["agent_id"],
-            "agent_name": names.get(row["agent_id"], ""),
+            "agent_id": row["agent"],
+            "agent_name": names.get(row["agent"], ""),
             "executions": row["executions"],
             **spent_in(row, "total_cost"),
         }
@@ -82,7 +82,7 @@ def _names(connection: Connection, workspace: str, ids: Sequence[str]) -> Mappin
 
 
 def _model_usage(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> list[Json]:
-    of_models = [*conditions, costs.c.model != NO_MODEL]
+    of_models = [*conditions, BY_MODEL.table.c.model != NO_MODEL]
     return [
         {
             "model_name": row["model"],
@@ -90,7 +90,7 @@ def _model_usage(connection: Connection, conditions: Sequence[ColumnElement[bool
             **spent_in(row, "total_cost"),
             "total_tokens": row["total_tokens"],
         }
-        for row in _greatest(totals(connection, [costs.c.model], of_models), "calls")
+        for row in _greatest(totals(connection, BY_MODEL, "model", of_models), "calls")
     ]
 
 

@@ -133,7 +133,9 @@ json_values = st.recursive(
 )
 json_objects = st.dictionaries(texts, json_values, max_size=3)
 metadata = st.dictionaries(st.one_of(short_words, hostile_texts), json_values, max_size=3)
-moments = st.none() | st.integers(0, 10**9).map(lambda n: BEGINNING + timedelta(microseconds=n))
+moments = st.none() | st.integers(0, 2 * 10**11).map(
+    lambda n: BEGINNING + timedelta(microseconds=n)
+)
 costs = st.none() | st.decimals(0, 100, places=12, allow_nan=False).map(lambda cost: f"{cost:f}")
 
 
@@ -150,6 +152,7 @@ def usages(draw: st.DrawFn) -> dict[str, Any]:
         ),
         "cached_tokens": draw(st.none() | st.integers(0, prompt)),
         "reasoning_tokens": draw(st.none() | st.integers(0, completion)),
+        "provider": draw(st.sampled_from([None, "openai", "local"])),
         "occurred_at": draw(moments),
     }
 
@@ -219,7 +222,7 @@ def _edit(draw: st.DrawFn, execution: Execution) -> dict[str, Any]:
     }
 
 
-def _create(draw: st.DrawFn, history: History) -> Execution:
+def create(draw: st.DrawFn, history: History) -> Execution:
     workspace = draw(st.sampled_from(WORKSPACES))
     relatives = [None, *(each for each in history.executions if each.workspace == workspace)]
     agent_id, agent_name = draw(st.sampled_from(AGENTS))
@@ -254,7 +257,7 @@ def histories(draw: st.DrawFn, max_executions: int = 5, max_acts: int = 25) -> l
         if len(history.executions) < creations and (not history.executions or draw(st.booleans())):
             if not history.executions:
                 history.save(AgentName.claim(history.stamp("acme"), "Writer", "agent-1"))
-            _create(draw, history)
+            create(draw, history)
         else:
             _act(draw, history)
     return history.log

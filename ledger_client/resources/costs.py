@@ -25,15 +25,28 @@ class CostMethods:
         return ask(place("costs", "agents", agent_id), one(CostSummary), query)
 
     @Method
-    def groups(self, /, group_by: Any = "agent", **filters: Any) -> Call[list[CostRow]]:
+    def groups(
+        self,
+        /,
+        group_by: Any = "agent",
+        *,
+        from_date: Any = None,
+        to_date: Any = None,
+        scope: str | None = None,
+        **filters: Any,
+    ) -> Call[list[CostRow]]:
         """Totals of groups.
 
         Args:
-            group_by: `agent`, `model`, `user`, `session`, `workspace`, `day`,
-                `metadata.<key>`, or a list of these.
+            group_by: `agent`, `version`, `model`, `provider`, `user`, `session`, `workspace`,
+                `status`, `day`, `hour`, `metadata.<key>`, or a list of these.
+            from_date: the first day in UTC; ISO text or `date`.
+            to_date: the last day, included.
+            scope: `own`, or `inclusive` of all below the executions at the top.
             filters: as for a list of executions.
         """
-        return ask("/costs", many(CostRow), {"group_by": group_by, **filters})
+        period = {"from": from_date, "to": to_date, "scope": scope}
+        return ask("/costs", many(CostRow), {"group_by": group_by, **period, **filters})
 
     get_summary = summary
     get_agent_summary = agent

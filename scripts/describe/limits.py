@@ -7,6 +7,7 @@ from aiohttp.web_protocol import RequestHandler
 from ledger.commands.scores import MOST_SCORES
 from ledger.writer import MOST_BYTES_WAITING, MOST_WAITING
 from ledger_client.work.outbox import MOST_FRAMES, MOST_SECONDS
+from projections.cost_groups import MOST_GROUPS
 from projections.execution_queries import MOST_DESCENDANTS
 from projections.executions import _DEEPEST
 from projections.labels import _LONGEST
@@ -73,6 +74,11 @@ def _of_lists() -> list[tuple[str, str, str]]:
             "inclusive cost of a list",
             f"{MOST_DESCENDANTS:,} executions below the page",
             "`inclusive_cost_usd` is null",
+        ),
+        (
+            "groups of totals",
+            f"{MOST_GROUPS:,} in JSON, any number as CSV",
+            f"400 {code('invalid_query')}",
         ),
         (
             "metadata key or value, to be searched",

@@ -1,22 +1,17 @@
 """Costs: what was spent, in a period, by an agent, or grouped by whatever one asks."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiohttp import web
-
-from projections import agents, cost_groups, costs
-from projections.filters import parse_filters
+from projections import agents, cost_groups, costs, focus
+from projections.cost_questions import parse_question
+from projections.errors import InvalidQuery
+from server.exports import CSV, send_csv
 from server.route import Answer, Call, Handle, Route, one
 from server.schemas import costs as s
 from server.schemas.filters import CostsQuery
 
 _COSTS = "/api/v1/costs"
 _AGENT = f"{_COSTS}/agents/{{agent_id}}"
-_CSV = "text/csv"
-_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def summary(call: Call) -> Answer:
@@ -46,38 +41,41 @@ async def of_agent_too(call: Call) -> Answer:
 
 
 async def grouped(call: Call) -> Answer:
-    """Totals of executions by agent, model, user, session, workspace, day or metadata.
+    """Totals of executions by any of what they are grouped by, over everything that is asked for.
 
-    Where models are told apart, an execution counts once for each that it called. Days are those
-    of the calls, in UTC.
+    A call counts on the day, and in the hour, in which it was made, an execution in that of its
+    creation, in UTC. `scope=own`, which is the default, is what executions spent themselves;
+    `scope=inclusive` is what they and all below them spent, counted under the execution at the top,
+    in fields of other names. Where models or providers are told apart, `executions` is null, since
+    an execution may call many.
+
+    `format=csv`, or `Accept: text/csv`, gives the rows as CSV, however many there are;
+    `format=focus` gives charges of FOCUS 1.2 by day, agent, model and provider, where everything
+    else of `group_by` stands in `Tags`, and `hour` makes the charges hourly.
     """
-    parameters = dict(call.request.query)
-    by = [name.strip() for name in parameters.pop("group_by", "agent").split(",") if name.strip()]
-    wanted = parse_filters(parameters.items())
-    rows = await call.services.query(
-        lambda connection: cost_groups.grouped(connection, call.workspace, by, wanted)
-    )
-    if _CSV in call.request.headers.get("Accept", ""):
-        return web.Response(text=_csv(rows, by), content_type=_CSV)
-    return one(rows)
+    parameters = call.request.query.items()
+    form = next((text for name, text in parameters if name == _FORMAT), "") or _accepted(call)
+    others = [(name, text) for name, text in parameters if name != _FORMAT]
+    asked = parse_question(call.workspace, others)
+    match form:
+        case "json":
+            return one(await call.services.query(lambda views: cost_groups.grouped(views, asked)))
+        case "csv":
+            columns = [name for name in cost_groups.names_of(asked) if name not in _NUMBERS]
+            return await send_csv(call, "costs", columns, lambda v: cost_groups.each(v, asked))
+        case "focus":
+            charged = focus.charges_of(asked)
+            return await send_csv(call, "focus", focus.COLUMNS, lambda v: focus.charges(v, charged))
+        case _:
+            raise InvalidQuery(_FORMAT, f"{form[:40]!r} is none of json, csv, focus")
 
 
-def _csv(rows: Sequence[Mapping[str, Any]], by: Sequence[str]) -> str:
-    """Rows as RFC 4180 has them; money as its exact text, unknown as an empty cell."""
-    names = [*by, *(name for name in s.CostRow.model_fields if name != "cost")]
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow([_cell(row[name]) for name in names])
-    return text.getvalue()
+_FORMAT = "format"
+_NUMBERS = frozenset({"cost", "inclusive_cost"})  # money as a number is not exact; its text is
 
 
-def _cell(value: Any) -> Any:
-    """A value as a spreadsheet shows it and does not run it."""
-    if isinstance(value, str) and value.startswith(_BEGINS_A_FORMULA):
-        return f"'{value}"
-    return value
+def _accepted(call: Call) -> str:
+    return "csv" if CSV in call.request.headers.get("Accept", "") else "json"
 
 
 def _route(path: str, handle: Handle, summary: str, **more: Any) -> Route:
@@ -98,6 +96,6 @@ ROUTES = (
         lenient_query=True,
         answer=s.CostRow,
         many="list",
-        other_media=(_CSV,),
+        other_media=(CSV,),
     ),
 )

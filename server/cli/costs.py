@@ -4,20 +4,36 @@ from typing import Annotated, Any
 
 import typer
 
-from server.cli.output import money, table
+from server.cli.failures import USAGE, CommandFailed
+from server.cli.lookup import agent_id, pairs
+from server.cli.output import money, print_bytes, table
 from server.cli.session import Session, asks
-
-_MEASURES = ("executions", "total_tokens", "unpriced_tokens", "cost", "cost_usd")
 
 
 @asks
 async def costs(
     session: Session,
+    *,
     by: Annotated[
-        str, typer.Option(help="Any of agent, model, user, session, day, metadata.KEY; by commas.")
+        str,
+        typer.Option(
+            help="Any of agent, version, model, provider, user, session, status, day, hour, "
+            "metadata.KEY; by commas."
+        ),
     ] = "",
     from_: Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD, UTC.")] = "",
     to: Annotated[str, typer.Option(help="The last day.")] = "",
+    agent: Annotated[str, typer.Option(help="Of this agent; a name or an id.")] = "",
+    where: Annotated[
+        list[str] | None, typer.Option(help="A filter of executions, KEY=VALUE; may be repeated.")
+    ] = None,
+    inclusive: Annotated[
+        bool, typer.Option("--inclusive", help="With all below each execution at the top.")
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV, of any length.")] = False,
+    focus: Annotated[
+        bool, typer.Option("--focus", help="As charges of FOCUS 1.2, in CSV.")
+    ] = False,
 ) -> None:
     """Show what was spent: per day, or grouped.
 
@@ -25,14 +41,27 @@ async def costs(
 
     Examples:
       execution-ledger costs --from 2026-11-01 --to 2026-11-30
-      execution-ledger costs --by agent,model
-      execution-ledger costs --by metadata.tier --json
+      execution-ledger costs --by agent,model --where status=failed
+      execution-ledger costs --by metadata.tier --inclusive --json
+      execution-ledger costs --by agent,day --csv > costs.csv
+      execution-ledger costs --by metadata.team --focus > focus.csv
     """
-    period: dict[str, Any] = {"from": from_, "to": to}
-    if by:
-        await _grouped(session, by, period)
+    if csv + focus + session.as_json > 1:
+        message = "--csv, --focus and --json: choose one"
+        raise CommandFailed(message, USAGE)
+    query: dict[str, Any] = {"from": from_, "to": to, **pairs(where or (), "--where")}
+    if agent:
+        query["agent_id"] = await agent_id(session.api, agent)
+    if inclusive:
+        query["scope"] = "inclusive"
+    if csv or focus:
+        query |= {"group_by": by or "day", "format": "focus" if focus else "csv"}
+        async for chunk in session.api.stream("/costs", query):
+            print_bytes(chunk)
+    elif by or where or inclusive or agent:
+        await _grouped(session, query | {"group_by": by or "day"})
     else:
-        await _per_day(session, period)
+        await _per_day(session, query)
 
 
 async def _per_day(session: Session, period: dict[str, Any]) -> None:
@@ -50,27 +79,18 @@ async def _per_day(session: Session, period: dict[str, Any]) -> None:
     session.show(reply, table("", columns, [*rows, whole]), unpriced)
 
 
-async def _grouped(session: Session, by: str, period: dict[str, Any]) -> None:
-    days = {"created_after": _start(period["from"]), "created_before": _end(period["to"])}
-    reply = await session.api.get("/costs", {"group_by": by, **days})
-    groups = [name for name in (reply.data[0] if reply.data else {}) if name not in _MEASURES]
-    columns = (*groups, ">executions", ">tokens", ">unpriced", ">cost")
+async def _grouped(session: Session, query: dict[str, Any]) -> None:
+    reply = await session.api.get("/costs", query)
+    groups = [name.strip() for name in query["group_by"].split(",") if name.strip()]
+    cost = "inclusive_cost" if "scope" in query else "cost"
+    named = {"executions": "executions", "tokens": "total_tokens", "unpriced": "unpriced_tokens"}
+    columns = (*groups, *(f">{name}" for name in named), f">{cost.replace('_', ' ')}")
     rows = [
         (
             *(row[name] for name in groups),
-            row["executions"],
-            row["total_tokens"],
-            row["unpriced_tokens"],
-            money(row["cost_usd"]),
+            *(row[name] for name in named.values()),
+            money(row[f"{cost}_usd"]),
         )
         for row in reply.data
     ]
     session.show(reply, table("", columns, rows))
-
-
-def _start(day: str) -> str:
-    return f"{day}T00:00:00Z" if day else ""
-
-
-def _end(day: str) -> str:
-    return f"{day}T23:59:59.999999Z" if day else ""

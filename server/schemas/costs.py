@@ -39,14 +39,21 @@ class CostSummary(BaseModel):
 class CostRow(BaseModel):
     """The totals of one group, whose values stand beside them under the names of the grouping.
 
-    An execution may call many models: where these are told apart, `executions` is null.
+    An execution may call many models: where calls are told apart, `executions` is null. Own costs
+    stand in `cost` and `cost_usd`, inclusive ones in `inclusive_cost` and `inclusive_cost_usd`;
+    never are both in a row. They are what is known of the money, beside `unpriced_tokens`.
     """
 
     model_config = ConfigDict(extra="allow")
 
     executions: int | None
     calls: int
-    cost: float | None
-    cost_usd: str | None
+    cost: float | None = None
+    cost_usd: str | None = None
+    inclusive_cost: float | None = None
+    inclusive_cost_usd: str | None = None
+    prompt_tokens: int
+    completion_tokens: int
     total_tokens: int
+    cached_tokens: int
     unpriced_tokens: int

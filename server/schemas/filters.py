@@ -1,5 +1,6 @@
 """The filters of executions, as documented. `projections.filters` reads them; a test compares."""
 
+from datetime import date
 from typing import Literal
 
 from pydantic import Field
@@ -66,6 +67,16 @@ class CostsQuery(FiltersQuery):
 
     group_by: str = Field(
         "agent",
-        description="By commas: `agent`, `model`, `user`, `session`, `workspace`, `day` and "
-        "`metadata.<key>`.",
+        description="By commas: `agent`, `version`, `model`, `provider`, `user`, `session`, "
+        "`workspace`, `status`, `day`, `hour` and `metadata.<key>`.",
+    )
+    from_: date | None = Field(None, alias="from", description="The first day in UTC.")
+    to: date | None = Field(None, description="The last day, included.")
+    scope: Literal["own", "inclusive"] = Field(
+        "own",
+        description="What executions spent themselves; or with all below them, under the one at "
+        "the top, which the filters are then about.",
+    )
+    format: Literal["json", "csv", "focus"] | None = Field(
+        None, description="Where it is not given, `Accept: text/csv` asks for `csv`."
     )

@@ -16,6 +16,7 @@ from tests.bench import (
     recorder,
     replay,
     report,
+    totals,
     workers,
 )
 from tests.bench.plan import Plan, note, planned
@@ -28,6 +29,7 @@ FIGURES: Final[Mapping[str, Callable[[Plan], list[Row]]]] = {
     "first-frame": first_frame.measure,
     "rebuild": rebuild.measure,
     "lists": lists.measure,
+    "totals": totals.measure,
     "lag": lag.measure,
     "memory": memory.measure,
     "workers": workers.measure,

@@ -5,19 +5,16 @@ Neither of them writes JSON. The floor fetches every row and column that ours do
 
 import asyncio
 import random
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any, ClassVar, NamedTuple, Self
-
-from sqlalchemy import event
 
 from ledger.application import Ledger
 from projections.catalog import ALL
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
 from server.settings import read_settings
+from tests.bench.asked import Asked, Times
 from tests.bench.client import Single, request
 from tests.bench.history import write_log
 from tests.bench.plan import Plan, note
@@ -28,14 +25,6 @@ from tests.bench.samples import AGENTS, SHORT
 
 _GOAL = Goal("ratio", "at most", 2)
 _CURSORS = 50
-Statements = Sequence[tuple[str, Any]]
-
-
-class Times(NamedTuple):
-    """Milliseconds of each asking of a round."""
-
-    floor: list[float]
-    ours: list[float]
 
 
 def measure(plan: Plan) -> list[Row]:
@@ -45,10 +34,11 @@ def measure(plan: Plan) -> list[Row]:
     _fill(file, views, plan.runs)
     askings = plan.choose(30, 300)
     rows: list[Row] = []
-    with _Asked(views) as asked:
+    with Asked(views) as asked:
         data = _data(asked.store, plan.runs)
         for question in QUESTIONS:
-            rounds = [asked.times(question, data, askings) for _ in range(plan.rounds)]
+            paths = _paths(question, data, askings)
+            rounds = [asked.times(question.ask, paths) for _ in range(plan.rounds)]
             rows += _rows(f"{plan.runs:,} runs: {question.what}", rounds)
     note("lists: in process")
     with serving("ledger", file) as server:
@@ -109,75 +99,3 @@ async def _over_http(port: int, paths: Sequence[str]) -> list[float]:
         times.append(1000 * (await connection.ask(request("GET", path)) - began))
     connection.close()
     return times
-
-
-def _note_all(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
-    options["factory"] = _Noting
-
-
-class _Noted(sqlite3.Cursor):
-    """A cursor that notes what it is asked; the library's own connections and ours make them."""
-
-    statements: ClassVar[list[tuple[str, Any]]] = []
-
-    def execute(self, statement: str, parameters: Any = (), /) -> Self:
-        self.statements.append((statement, parameters))
-        return super().execute(statement, parameters)
-
-
-class _Noting(sqlite3.Connection):
-    def cursor(self, *_: Any) -> Any:
-        return super().cursor(_Noted)
-
-
-class _Asked:
-    """Connections to the same views: ours, one that notes our SQL, and the driver's own."""
-
-    def __init__(self, views: Path) -> None:
-        url = f"sqlite:///{views}"
-        self.store, self._noting, self._floor = (ViewStore.open(url) for _ in range(3))
-        event.listen(self._noting.engine, "do_connect", _note_all)
-        raw = self._floor.engine.raw_connection().driver_connection  # with the same pragmas
-        assert isinstance(raw, sqlite3.Connection)
-        self._raw = raw
-        with self._noting.reading() as connection:  # what a new connection is asked is no floor
-            connection.begin()
-
-    def __enter__(self) -> "_Asked":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._raw.close()
-        for store in (self._floor, self._noting, self.store):
-            store.close()
-
-    def times(self, question: Question, data: Data, number: int) -> Times:
-        """Ask in both ways in turn, each of them first every other time."""
-        times = Times([], [])
-        for place, path in enumerate(_paths(question, data, number)):
-            statements = self._statements(question, path)
-            if place % 2:
-                times.floor.append(self._time_raw(statements))
-            times.ours.append(self._time_ours(question, path))
-            if not place % 2:
-                times.floor.append(self._time_raw(statements))
-        return times
-
-    def _statements(self, question: Question, path: str) -> Statements:
-        _Noted.statements.clear()
-        with self._noting.reading() as connection:
-            question.ask(connection, path)
-        return list(_Noted.statements)
-
-    def _time_ours(self, question: Question, path: str) -> float:
-        began = perf_counter()
-        with self.store.reading() as connection:
-            question.ask(connection, path)
-        return 1000 * (perf_counter() - began)
-
-    def _time_raw(self, statements: Statements) -> float:
-        began = perf_counter()
-        for statement, parameters in statements:
-            self._raw.execute(statement, parameters).fetchall()
-        self._raw.rollback()
-        return 1000 * (perf_counter() - began)

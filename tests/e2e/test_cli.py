@@ -294,6 +294,9 @@ def test_costs_are_shown_for_people_and_for_tools(cli: Cli) -> None:
     assert "local-rules-1" in cli("costs", "--by", "agent,model")
     assert "total" in cli("costs")
     assert "local-rules-1" not in cli("costs", "--by", "model", "--to", "2020-01-01")
+    assert "inclusive cost" in cli("costs", "--by", "status", "--inclusive")
+    assert cli("costs", "--by", "model", "--csv").startswith("model,executions,calls,")
+    assert cli("costs", "--by", "user", "--focus").startswith("BilledCost,BillingAccountId,")
 
 
 def test_the_first_key_is_made_at_the_file_and_then_every_request_needs_one(

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from ledger.execution import Execution
-from projections import costs, dashboard
+from projections import cost_groups, costs, dashboard, focus
+from projections.cost_questions import Scope, question
 from projections.errors import InvalidQuery
+from projections.filters import parse_filters
 from tests.strategies import BEGINNING
 from tests.views import Told, telling
 
@@ -31,6 +33,12 @@ def told() -> Iterator[Told]:
 def fail(told: Told, execution: Execution) -> None:
     facts = {"error": "broken", "error_code": "error"}
     told.do(execution, lambda stamp: execution.fail(stamp, facts))
+
+
+def grouped(told: Told, group_by: str, **filters: str) -> list[dict[str, Any]]:
+    asked = question("acme", group_by.split(","), parse_filters(filters.items()))
+    found: list[dict[str, Any]] = told.ask(cost_groups.grouped, asked)
+    return found
 
 
 def test_without_runs_nothing_was_spent(told: Told) -> None:
@@ -107,8 +115,8 @@ def test_totals_are_grouped_by_what_is_asked(told: Told) -> None:
     told.spend(execution, "small", cost=None)
     told.spend(told.running(agent_id="agent-2"), "big", cost="0.2")
 
-    by_agent = told.ask(costs.grouped, "acme", ["agent"])
-    by_model = told.ask(costs.grouped, "acme", ["model", "agent"])
+    by_agent = grouped(told, "agent")
+    by_model = grouped(told, "model,agent")
 
     assert [(row["agent"], row["executions"], row["cost_usd"]) for row in by_agent] == [
         ("agent-1", 1, "0.1"),
@@ -120,7 +128,7 @@ def test_totals_are_grouped_by_what_is_asked(told: Told) -> None:
         ("small", "agent-1", 1, None),
     ]
     assert {row["executions"] for row in by_model} == {None}
-    assert [row["day"] for row in told.ask(costs.grouped, "acme", ["day"])] == [TODAY.isoformat()]
+    assert [row["day"] for row in grouped(told, "day")] == [TODAY.isoformat()]
 
 
 def test_totals_are_of_the_agent_and_the_model_that_are_asked_for(told: Told) -> None:
@@ -128,16 +136,16 @@ def test_totals_are_of_the_agent_and_the_model_that_are_asked_for(told: Told) ->
     told.spend(execution, "big", cost="0.1")
     told.spend(execution, "small", cost="0.2")
 
-    (of_model,) = told.ask(costs.grouped, "acme", ["agent"], model="small")
+    (of_model,) = grouped(told, "agent", model="small")
 
     assert (of_model["agent"], of_model["cost_usd"]) == ("agent-1", "0.2")
-    assert told.ask(costs.grouped, "acme", ["agent"], agent_id="agent-2") == []
+    assert grouped(told, "agent", agent_id="agent-2") == []
 
 
 @pytest.mark.parametrize("group_by", [[], ["colour"], ["agent", "colour"]])
-def test_a_group_that_is_none_is_refused_by_name(told: Told, group_by: list[str]) -> None:
+def test_a_group_that_is_none_is_refused_by_name(group_by: list[str]) -> None:
     with pytest.raises(InvalidQuery, match=group_by[-1] if group_by else "by what") as refusal:
-        told.ask(costs.grouped, "acme", group_by)
+        question("acme", group_by)
 
     assert refusal.value.name == "group_by"
 
@@ -146,7 +154,7 @@ def test_costs_of_another_workspace_do_not_exist(told: Told) -> None:
     told.spend(told.running("umbrella"))
 
     assert told.ask(costs.summary, "acme") == NOTHING
-    assert told.ask(costs.grouped, "acme", ["agent", "model", "day"]) == []
+    assert grouped(told, "agent,model,day") == []
     assert told.ask(dashboard.metrics, "acme", 1, TODAY)["overview"]["total_executions"] == 0
 
 
@@ -195,3 +203,106 @@ def test_a_dashboard_leaves_out_what_was_before(told: Told) -> None:
 
     assert figures["overview"]["total_executions"] == 0
     assert figures["agent_usage"] == figures["model_usage"] == []
+
+
+def spent_by(told: Told, name: str, **filters: str) -> dict[str, tuple[int, str]]:
+    rows = grouped(told, name, **filters)
+    return {row[name]: (row["executions"], row["cost_usd"]) for row in rows}
+
+
+def test_what_an_execution_spent_goes_with_its_status(told: Told) -> None:
+    execution = told.running()
+    told.spend(execution, cost="0.1")
+
+    before = spent_by(told, "status")
+    fail(told, execution)
+
+    assert before == {"running": (1, "0.1")}
+    assert spent_by(told, "status") == spent_by(told, "status", status="failed")
+    assert spent_by(told, "status") == {"failed": (1, "0.1")}
+
+
+def test_what_an_execution_spent_goes_with_its_metadata(told: Told) -> None:
+    execution = told.running(metadata={"team": "law"})
+    told.spend(execution, cost="0.1")
+    told.spend(told.running(), cost="0.2")
+
+    before = spent_by(told, "metadata.team")
+    told.do(execution, lambda stamp: execution.annotate(stamp, {"team": "art", "tier": 1}))
+
+    assert before == {"": (1, "0.2"), "law": (1, "0.1")}
+    assert spent_by(told, "metadata.team") == {"": (1, "0.2"), "art": (1, "0.1")}
+    assert spent_by(told, "metadata.tier") == {"": (1, "0.2"), "1": (1, "0.1")}
+
+
+def test_inclusive_costs_stand_under_the_execution_at_the_top(told: Told) -> None:
+    parent = told.running(agent_id="agent-1")
+    child = told.create("acme", parent, agent_id="agent-2")
+    told.do(child, lambda stamp: child.start(stamp, "worker-1"))
+    told.spend(parent, cost="0.1")
+    told.spend(child, cost="0.2")
+
+    own = grouped(told, "agent")
+    (whole,) = inclusive(told, "agent")
+
+    assert [(row["agent"], row["cost_usd"]) for row in own] == [
+        ("agent-1", "0.1"),
+        ("agent-2", "0.2"),
+    ]
+    assert (whole["agent"], whole["executions"]) == ("agent-1", 2)
+    assert whole["inclusive_cost_usd"] == "0.3"
+    assert "cost" not in whole
+    assert "cost_usd" not in whole
+
+
+def inclusive(told: Told, group_by: str) -> list[dict[str, Any]]:
+    asked = question("acme", [group_by], scope=Scope.INCLUSIVE)
+    found: list[dict[str, Any]] = told.ask(cost_groups.grouped, asked)
+    return found
+
+
+def test_a_charge_says_what_focus_demands(told: Told) -> None:
+    execution = told.running(agent_id="agent-1", user_id="ada")
+    told.spend(execution, "big", cost="0.1", provider="openai")
+    told.spend(execution, "big", cost=None, provider="openai")
+    asked = focus.charges_of(question("acme", ["user"]))
+
+    ((charge,),) = told.ask(lambda connection: list(focus.charges(connection, asked)))
+
+    assert set(charge) == set(focus.COLUMNS)
+    assert charge["BilledCost"] == charge["EffectiveCost"] == charge["ListCost"] == "0.1"
+    assert charge["BillingPeriodStart"] == "2026-01-01T00:00:00Z"
+    assert charge["BillingPeriodEnd"] == "2026-02-01T00:00:00Z"
+    assert charge["ChargePeriodStart"] == "2026-01-31T00:00:00Z"
+    assert charge["ChargePeriodEnd"] == "2026-02-01T00:00:00Z"
+    assert (charge["ConsumedQuantity"], charge["PricingQuantity"]) == (240, 120)
+    assert charge["x_UnpricedTokens"] == 120
+    assert charge["ProviderName"] == charge["InvoiceIssuerName"] == "openai"
+    assert (charge["SkuId"], charge["Tags"]) == ("big", '{"user":"ada"}')
+
+
+def test_what_focus_wants_to_know_is_never_missing(told: Told) -> None:
+    told.spend(told.running(), cost=None)
+    asked = focus.charges_of(question("acme", ["hour"]))
+
+    ((charge,),) = told.ask(lambda connection: list(focus.charges(connection, asked)))
+
+    may_be_null = {"BillingAccountName", "ChargeClass", "Tags"}
+    assert {name for name, value in charge.items() if value is None} == may_be_null
+    assert charge["ChargePeriodEnd"] == "2026-01-31T13:00:00Z"
+    assert charge["ProviderName"] == "Unknown"
+    assert (charge["BilledCost"], charge["PricingQuantity"]) == ("0", 0)
+    assert "120 tokens of unknown price" in charge["ChargeDescription"]
+
+
+def test_more_groups_than_an_answer_holds_are_read_in_parts(told: Told) -> None:
+    told.spend(told.running(agent_id="agent-1"))
+    told.spend(told.running(agent_id="agent-2"))
+    asked = question("acme", ["agent"])
+
+    with pytest.raises(InvalidQuery, match="more than 1 groups") as refusal:
+        told.ask(cost_groups.grouped, asked, most=1)
+
+    (rows,) = told.ask(lambda connection: list(cost_groups.each(connection, asked)))
+    assert refusal.value.name == "group_by"
+    assert len(rows) == 2

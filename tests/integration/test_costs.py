@@ -141,6 +141,9 @@ async def test_executions_that_called_no_model_count_too(api: Api, running: str)
             "session": "",
             "executions": 1,
             "calls": 0,
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+            "cached_tokens": 0,
             "cost": 0.0,
             "cost_usd": "0",
             "total_tokens": 0,
@@ -165,3 +168,62 @@ async def test_an_unknown_grouping_or_filter_is_refused_by_name(api: Api, query:
     asked = {"group_by": "agent", **query}
 
     assert_problem(await api.get("/costs", **asked), 400, "invalid_query", next(iter(query)))
+
+
+@pytest.mark.parametrize(
+    ("group_by", "groups"),
+    [("version", 1), ("provider", 1), ("status", 1), ("status,metadata.team", 2)],
+)
+async def test_totals_are_told_apart_by_all_that_is_known_of_a_call(
+    api: Api, spending: Json, group_by: str, groups: int
+) -> None:
+    rows = (await api.get("/costs", group_by=group_by)).data
+
+    known = [Decimal(row["cost_usd"]) for row in rows if row["cost_usd"] is not None]
+    assert (len(rows), sum(known)) == (groups, Decimal("0.30001"))
+
+
+async def test_totals_are_of_a_period(api: Api, spending: Json) -> None:
+    today = utc_now().date().isoformat()
+
+    within = await api.get("/costs", group_by="agent,day", from_="2020-01-01", to=today)
+    before = await api.get("/costs", group_by="session", to="2020-01-01")
+
+    assert [row["day"] for row in within.data] == [today, today]
+    assert before.data == []
+
+
+async def test_inclusive_costs_are_asked_for_by_their_name(api: Api, spending: Json) -> None:
+    rows = (await api.get("/costs", group_by="workspace", scope="inclusive")).data
+
+    assert [row["inclusive_cost_usd"] for row in rows] == ["0.30001"]
+    assert "cost_usd" not in rows[0]
+
+
+async def test_an_export_has_the_rows_of_the_answer(api: Api, spending: Json) -> None:
+    reply = await api.call("GET", "/costs", group_by="user,model", format="csv")
+
+    rows = (await api.get("/costs", group_by="user,model")).data
+    exported = list(csv.DictReader(io.StringIO(reply.text.decode())))
+    assert [row["cost_usd"] or None for row in exported] == [row["cost_usd"] for row in rows]
+    assert reply.headers["Content-Disposition"] == 'attachment; filename="costs.csv"'
+
+
+async def test_costs_come_as_charges_of_focus(api: Api, spending: Json) -> None:
+    reply = await api.call("GET", "/costs", group_by="metadata.team", format="focus")
+
+    rows = list(csv.DictReader(io.StringIO(reply.text.decode())))
+    assert sum(Decimal(row["BilledCost"]) for row in rows) == Decimal("0.30001")
+    assert sum(int(row["x_UnpricedTokens"]) for row in rows) == 120
+    assert {row["ResourceName"] for row in rows} == {"Scribe", "Poet"}
+    assert {row["Tags"] for row in rows} >= {'{"metadata.team":"law"}'}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"format": "xml"}, {"scope": "both"}, {"from_": "today"}, {"to": "2026-13-01"}, {"page": 2}],
+)
+async def test_what_has_no_meaning_for_totals_is_refused_by_name(api: Api, query: Json) -> None:
+    name = next(iter(query)).rstrip("_")
+
+    assert_problem(await api.get("/costs", **query), 400, "invalid_query", name)

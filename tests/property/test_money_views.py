@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from ledger import events as e
 from ledger.mapper import Recorded
-from projections import costs, executions, sessions, spans
+from projections import cost_groups, costs, executions, sessions, spans
+from projections.cost_questions import question
 from projections.identities import identity_of
 from projections.pages import PageRequest
 from projections.projection import Identity, Projection
@@ -49,7 +50,7 @@ def check_workspace(connection: Connection, workspace: str, used: list[Usage]) -
     assert summary["total_tokens"] == traced["total_tokens"] == tokens_of(used)
     assert summary["unpriced_tokens"] == tokens_of(u for u in used if cost_of(u) is None)
     for by in (["agent"], ["model"], ["day"], ["day", "model", "agent"]):
-        rows = costs.grouped(connection, workspace, by)
+        rows = cost_groups.grouped(connection, question(workspace, by))
         found = {tuple(row[name] for name in by): row for row in rows}
         for key, group in grouped(used, by).items():
             assert shown(found[key], "cost_usd", group) == sum_of(group)

@@ -1,0 +1,79 @@
+"""What a model call adds to totals, each in a row of its own.
+
+So a cost that is corrected later can be found again, and its difference be added to every total.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import Connection, case, func, select
+
+from ledger.mapper import Recorded
+from projections.amounts import Amount
+from projections.cost_tables import HOUR, HOURS, NO_MODEL, OF_CALLS, TOKENS, calls
+from projections.labels import searchable
+from projections.projection import Identity
+from projections.times import micros_of
+
+Row = dict[str, Any]
+Sums = tuple[int, ...]
+Place = tuple[int, str, str]
+"""Of what was spent within an execution: day, model, provider."""
+
+
+def row_of(event: Recorded, identity: Identity) -> Row:
+    """The row of a call, from the event that reported it."""
+    facts = event.facts
+    return {
+        "execution_id": event.id,
+        "sequence": event.version,
+        "workspace": identity.workspace,
+        "hour": _micros_of(facts.get("occurred_at") or event.at) // HOUR,
+        "model": searchable(facts["model"]),
+        "provider": searchable(facts.get("provider") or NO_MODEL),
+        **{name: facts.get(name) or 0 for name in TOKENS},
+        **Amount.of(facts.get("cost_usd")).columns,
+    }
+
+
+_micros_of = lru_cache(maxsize=1_024)(micros_of)  # what was recorded at once has one time
+
+
+def place_of(call: Row) -> Place:
+    """Where a call stands within its execution."""
+    return call["hour"] // HOURS, call["model"], call["provider"]
+
+
+def sums_of(call: Row) -> Sums:
+    """What a call adds to totals, in the order of `OF_CALLS`."""
+    tokens = tuple(call[name] for name in TOKENS)
+    nano, rest = call["cost_nano"], call["cost_rest"]
+    if nano is None:
+        return (1, 0, *tokens, call["total_tokens"], 0, 0)
+    return (1, 1, *tokens, 0, nano, rest)
+
+
+SUMS: Final = {
+    "calls": func.count(),
+    "priced_calls": func.count(calls.c.cost_nano),
+    **{name: func.sum(calls.c[name]) for name in TOKENS},
+    "unpriced_tokens": func.sum(case((calls.c.cost_nano.is_(None), calls.c.total_tokens), else_=0)),
+    "cost_nano": func.coalesce(func.sum(calls.c.cost_nano), 0),
+    "cost_rest": func.coalesce(func.sum(calls.c.cost_rest), 0),
+}
+"""The same in SQL, for many calls."""
+
+
+def load(connection: Connection, ids: Sequence[str]) -> Mapping[str, Mapping[Place, Sums]]:
+    """What executions called in earlier pages, added up by place."""
+    found: dict[str, dict[Place, Sums]] = defaultdict(dict)
+    if ids:
+        day = (calls.c.hour // HOURS).label("day")
+        key = (calls.c.execution_id, day, calls.c.model, calls.c.provider)
+        sums = [SUMS[name] for name in OF_CALLS]
+        wanted = select(*key, *sums).where(calls.c.execution_id.in_(ids)).group_by(*key)
+        for id_, day, model, provider, *values in connection.execute(wanted):
+            found[id_][day, model, provider] = tuple(map(int, values))
+    return found

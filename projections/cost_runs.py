@@ -1,0 +1,74 @@
+"""What of an execution decides in which totals it stands, and what it adds to them by itself."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from ledger import events as e
+from ledger.mapper import Recorded
+from ledger.strict_json import decode, encode
+from projections.cost_tables import runs
+from projections.execution_rows import NoSuchExecution
+from projections.labels import metadata_name, value_of
+
+_ENDS: Final = frozenset(
+    event.TOPIC for event in (e.Completed, e.Failed, e.Cancelled, e.Rejected, e.ApprovalExpired)
+)
+_MOVES: Final = frozenset(
+    event.TOPIC for event in (e.Started, e.ApprovalRequested, e.Approved, e.Denied, e.WorkerLost)
+)
+TOPICS: Final = _ENDS | _MOVES | {e.Created.TOPIC, e.Annotated.TOPIC}
+"""The facts by which it changes."""
+
+
+class Run(NamedTuple):
+    """What can change in an execution, as far as totals are concerned.
+
+    Attributes:
+        status: as it stands.
+        labels: its metadata, as it is searched by.
+        errors: 1 if it failed.
+        duration_ms: how long it took, once that is known.
+        durations: 1 if that is known.
+    """
+
+    status: str
+    labels: Mapping[str, str]
+    errors: int = 0
+    duration_ms: int = 0
+    durations: int = 0
+
+
+def after(run: Run | None, event: Recorded) -> Run:
+    """An execution after an event of `TOPICS`, of which the first makes it."""
+    if run is None or event.topic == e.Annotated.TOPIC:
+        facts = decode(event.payload)
+        own = {metadata_name(key): value_of(value) for key, value in facts["metadata"].items()}
+        return run._replace(labels={**run.labels, **own}) if run else Run(facts["status"], own)
+    facts = event.facts
+    run = run._replace(status=facts["status"])
+    if event.topic == e.Failed.TOPIC:
+        run = run._replace(errors=1)
+    duration = facts.get("duration_ms") if event.topic in _ENDS else None
+    return run if duration is None else run._replace(duration_ms=duration, durations=1)
+
+
+def load(connection: Connection, ids: Iterable[str]) -> dict[str, Run]:
+    """Executions of earlier pages.
+
+    Raises:
+        NoSuchExecution: the creation of one of them is not in the view.
+    """
+    wanted = list(ids)
+    rows = connection.execute(select(runs).where(runs.c.execution_id.in_(wanted))) if wanted else ()
+    found = {row[0]: Run(row[1], decode(row[2].encode()), *row[3:]) for row in rows}
+    if missing := [id_ for id_ in wanted if id_ not in found]:
+        message = f"an event of {missing[0]!r}, of which the creation is missing"
+        raise NoSuchExecution(message)
+    return found
+
+
+def row_of(id_: str, run: Run) -> dict[str, Any]:
+    """As it stands in the table."""
+    return {"execution_id": id_, **run._asdict(), "labels": encode(run.labels).decode()}
