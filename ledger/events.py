@@ -24,7 +24,7 @@ from ledger.event import Event, FirstEvent
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.transition import Ended, Transition
-from ledger.usage import Price
+from ledger.usage import PriceUsed
 
 __all__ = [
     "FRAME_TOPICS",
@@ -152,6 +152,8 @@ class UsageRecorded(Event):
     """The agent spent tokens: as the provider reported them, normalised, and what they cost.
 
     `cost_usd` is None when no price is known; then the tokens count as unpriced, never as free.
+    `units` are counts beside the tokens and finer than they, `context` what a price depends on
+    beside counts, both as genai-prices names them; `raw` is the provider's usage object as given.
     """
 
     TOPIC: ClassVar[str] = "execution.usage_recorded.v1"
@@ -167,7 +169,9 @@ class UsageRecorded(Event):
     cost_usd: Decimal | None = None
     reported_cost_usd: Decimal | None = None
     computed_cost_usd: Decimal | None = None
-    price: Price | None = None
+    price: PriceUsed | None = None
+    units: dict[str, int] | None = None
+    context: dict[str, str] | None = None
     raw: Json | None = None
     duration_ms: int | None = None
     occurred_at: datetime | None = None

@@ -17,13 +17,15 @@ from ledger.event import Stamp, Storable
 from ledger.execution import Execution
 from ledger.ids import new_id
 from ledger.mapper import LedgerMapper
+from ledger.model_prices import ModelPrices
+from ledger.price_catalog import Catalog
 from ledger.role import Role
 from ledger.score_config import ScoreConfig
 from ledger.sqlite import SQLiteStore
 from ledger.usage import Price
 
-Aggregate = Execution | Agent | AgentName | IdempotencyKey | ApiKey | ScoreConfig
-A = TypeVar("A", Execution, Agent, AgentName, IdempotencyKey, ApiKey, ScoreConfig)
+Aggregate = Execution | Agent | AgentName | IdempotencyKey | ApiKey | ScoreConfig | ModelPrices
+A = TypeVar("A", Execution, Agent, AgentName, IdempotencyKey, ApiKey, ScoreConfig, ModelPrices)
 
 _MOST_CACHED = 20_000
 
@@ -34,10 +36,12 @@ class Policy(NamedTuple):
     Attributes:
         prices: by model name, US dollars per million tokens.
         approval_ttl: how long an approval waits when its request does not say; None is for ever.
+        catalog: what models cost of which nobody here states a price.
     """
 
     prices: Mapping[str, Price] = {}
     approval_ttl: timedelta | None = None
+    catalog: Catalog | None = None
 
 
 class Aggregates:
@@ -47,6 +51,7 @@ class Aggregates:
         self._store = store
         self._mapper = mapper
         self._cached: OrderedDict[str, Aggregate] = OrderedDict()
+        self._absent: set[str] = set()  # asked for and not there; nobody else writes
 
     def get(self, id_: str) -> Aggregate | None:
         """The aggregate of this id, without decoding the frames it does not need."""
@@ -54,21 +59,32 @@ class Aggregates:
         if cached is not None:
             self._cached.move_to_end(id_)
             return cached
+        if id_ in self._absent:
+            return None
         loaded = self._load(id_)
         if loaded is not None:
             self.put(loaded)
+        else:
+            self._lacks(id_)
         return loaded
 
     def put(self, aggregate: Aggregate) -> None:
         """Remember an aggregate at the version that is recorded now."""
         self._cached[aggregate.id] = aggregate
         self._cached.move_to_end(aggregate.id)
+        self._absent.discard(aggregate.id)
         if len(self._cached) > _MOST_CACHED:
             self._cached.popitem(last=False)
 
     def forget(self, id_: str) -> None:
         """Load the aggregate afresh next time."""
         self._cached.pop(id_, None)
+        self._absent.discard(id_)
+
+    def _lacks(self, id_: str) -> None:
+        if len(self._absent) >= _MOST_CACHED:
+            self._absent.clear()
+        self._absent.add(id_)
 
     def _load(self, id_: str) -> Aggregate | None:
         facts = self._store.read_facts(id_)
@@ -151,6 +167,10 @@ class Unit:
         if config.removed:
             raise NotFound("score config", id_)
         return config
+
+    def model_prices(self, model: str) -> ModelPrices | None:
+        """The workspace's own prices for a model; None when it never had one."""
+        return self._find(ModelPrices, ModelPrices.id_of(self.stamp.workspace, model))
 
     def agent_name(self, name: str) -> AgentName | None:
         """The claim on an agent's name; None when nobody ever took it."""

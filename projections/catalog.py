@@ -8,6 +8,7 @@ from projections.approval_rows import Approvals
 from projections.costs import Costs
 from projections.executions import Executions
 from projections.keys import Keys
+from projections.prices import Prices
 from projections.projection import Projection
 from projections.score_configs import ScoreConfigs
 from projections.scores import Scores
@@ -24,4 +25,5 @@ ALL: Final[Sequence[Projection]] = (
     Scores(),
     ScoreConfigs(),
     Keys(),
+    Prices(),
 )

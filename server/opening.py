@@ -6,8 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Final
 
+from genai_prices import UpdatePrices
+
 from ledger.application import Ledger
 from ledger.mapper import Recorded
+from ledger.price_catalog import Catalog
 from ledger.unit import Policy
 from projections.catalog import ALL
 from projections.catch_up import CatchUp
@@ -36,6 +39,7 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
     """
     loop = asyncio.get_running_loop()
     metrics = Metrics()
+    updates = UpdatePrices() if settings.price_list == "updated" else None
     ledger = _open_ledger(settings, metrics)
     views = ViewStore.open(f"sqlite:///{settings.views_path}")
     catch_up = CatchUp(views, ALL, ledger)
@@ -45,6 +49,8 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
     ledger.subscribe(hub.announce)
     ledger.subscribe(lambda recorded: catch_up.wake(recorded[-1].position))
     catch_up.start()
+    if updates is not None:
+        updates.start()
     try:
         keyring = await _keyring(settings, ledger, views, catch_up)
         limiter = Limiter(settings.max_requests_per_second)
@@ -64,6 +70,8 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
         _watch(services)
         yield services
     finally:
+        if updates is not None:
+            await loop.run_in_executor(None, updates.stop)
         # Whoever reads stops first: SQLite does not survive a connection closed under a query.
         await loop.run_in_executor(None, catch_up.stop)
         await loop.run_in_executor(None, readers.shutdown)
@@ -71,11 +79,17 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
         views.close()
 
 
+def policy_of(settings: Settings) -> Policy:
+    """What the settings say that decisions depend on."""
+    catalog = None if settings.price_list == "none" else Catalog()
+    return Policy(settings.prices, settings.approval_ttl, catalog)
+
+
 def _open_ledger(settings: Settings, metrics: Metrics) -> Ledger:
     return Ledger(
         settings.path,
         durability=settings.durability,
-        policy=Policy(settings.prices, settings.approval_ttl),
+        policy=policy_of(settings),
         measure=metrics.committed,
     )
 

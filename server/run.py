@@ -14,9 +14,7 @@ from ledger.events import EncodedFrame
 from ledger.frames import UsageReport
 from ledger.ids import random_hex
 from ledger.mapper import Recorded
-from ledger.pricing import checked_usage
 from ledger.strict_json import decode, encode
-from ledger.usage import Usage
 from ledger_client.models import Execution
 from ledger_client.work import ChildFailed
 from server.assignment import Approval, Assignment, approval_of
@@ -117,9 +115,10 @@ class Run:
         """Record tokens spent.
 
         Args:
-            model: which; the price table decides the cost, unknown without an entry there.
-            cost_usd: the provider's own statement of the cost; wins over the table.
-            counts: `prompt_tokens` (cached ones included), `completion_tokens` (reasoning
+            model: which; prices decide the cost, unknown without one for it.
+            cost_usd: the provider's own statement of the cost; wins over the prices.
+            counts: `raw`, the usage object of the response, with `provider`; or
+                `prompt_tokens` (cached ones included), `completion_tokens` (reasoning
                 included), and the other fields of `UsageReport`.
 
         Raises:
@@ -127,8 +126,7 @@ class Run:
         """
         cost = None if cost_usd is None else Decimal(cost_usd)
         report = UsageReport(model=model, cost_usd=cost, **counts)
-        known = report.model_dump(include=set(Usage.model_fields), exclude_none=True)
-        checked_usage(Usage(**known))
+        _ = report.reading  # refused here, where the agent can see it
         self._outbox.add(report)
         await self._outbox.make_room()
 

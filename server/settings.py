@@ -131,8 +131,16 @@ class Settings(BaseModel):
         default_factory=dict,
         description=(
             'Prices in US dollars per million tokens: JSON, `{"MODEL": {"input": '
-            '"2.50", "output": "10", "cached_input": "1.25"}}`. A model without one '
-            "has unknown cost."
+            '"2.50", "output": "10", "cached_input": "1.25"}}`. They go before `price_list`, '
+            "and the prices that a workspace states go before them."
+        ),
+    )
+    price_list: Literal["packaged", "updated", "none"] = Field(
+        "packaged",
+        description=(
+            "Prices of models for which nobody here states one. `packaged`: those that came with "
+            "the genai-prices library, as of the time of the call. `updated`: fetched anew every "
+            "hour from its repository on the internet. `none`: such a model's cost is unknown."
         ),
     )
     log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")

@@ -27,6 +27,7 @@ from ledger.commands.execution import (
     Start,
 )
 from ledger.commands.keys import CreateKey, RevokeKey
+from ledger.commands.prices import EndPrice, SetPrice
 from ledger.commands.runs import RecordRun
 from ledger.commands.scores import (
     ChangeScoreConfig,
@@ -53,6 +54,7 @@ __all__ = [
     "CreateScoreConfig",
     "Decide",
     "Decision",
+    "EndPrice",
     "ExpireApproval",
     "Fail",
     "LoseWorker",
@@ -64,6 +66,7 @@ __all__ = [
     "RequestApproval",
     "RevokeKey",
     "Score",
+    "SetPrice",
     "Start",
     "SupersedeApproval",
 ]

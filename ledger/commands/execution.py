@@ -9,15 +9,13 @@ from ledger import events as e
 from ledger.approval_policy import ApprovalPolicy
 from ledger.commands.approvals import request_approval
 from ledger.commands.command import Decision
-from ledger.errors import InvalidUsage
+from ledger.commands.usage import usage_facts
 from ledger.events import EncodedFrame
 from ledger.execution import Execution
 from ledger.frames import Step, UsageReport
-from ledger.pricing import checked_usage, priced
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.unit import Unit
-from ledger.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +73,6 @@ def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> Non
                 execution.record_usage(unit.stamp, usage_facts(unit, report))
         else:
             execution.append(unit.stamp, [f for f in group if isinstance(f, EncodedFrame)])
-
-
-def usage_facts(unit: Unit, report: UsageReport) -> e.Json:
-    """Check the counts of a report and price them."""
-    counts = report.model_dump(include=set(Usage.model_fields), exclude_none=True)
-    if report.raw and not any(counts.values()) and report.cost_usd is None:
-        message = "prompt_tokens, completion_tokens: missing; `raw` is kept beside them, not read"
-        raise InvalidUsage(message)
-    usage = checked_usage(Usage(**counts))
-    return {
-        **usage.model_dump(),
-        **priced(usage, report.model, unit.policy.prices, report.cost_usd),
-        "model": report.model,
-        "provider": report.provider,
-        "raw": report.raw,
-        "duration_ms": report.duration_ms,
-        "occurred_at": report.at,
-    }
 
 
 @dataclass(frozen=True, slots=True)

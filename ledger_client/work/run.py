@@ -145,7 +145,8 @@ class Run:
         Args:
             model: which; the server's prices decide the cost, unknown without one for it.
             cost_usd: the provider's own statement of the cost; wins over the prices.
-            counts: `prompt_tokens` (cached ones included), `completion_tokens` (reasoning
+            counts: `raw`, the usage object of the provider's response, with `provider`; or
+                `prompt_tokens` (cached ones included), `completion_tokens` (reasoning
                 included), and what else a usage report may have.
         """
         cost = None if cost_usd is None else str(cost_usd)

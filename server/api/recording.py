@@ -51,8 +51,8 @@ async def frames(call: Call) -> Answer:
 
 async def usage(call: Call) -> Answer:
     """Record tokens spent."""
-    call.check_event(call.body.raw)
-    return await _record(call, c.Append(_id(call), [call.body], call.lease))
+    steps = checked(call, [call.body])
+    return await _record(call, c.Append(_id(call), steps, call.lease))
 
 
 async def request_approval(call: Call) -> Answer:
@@ -125,11 +125,12 @@ async def _steps(call: Call) -> Sequence[Step]:
 
 
 def checked(call: Call, steps: Sequence[Step]) -> Sequence[Step]:
-    """Refuse an event beyond the limit before any of the batch is recorded."""
+    """Refuse an event beyond the limit, and usage that means nothing, before any is recorded."""
     most = call.services.settings.max_payload_bytes
     for step in steps:
         if isinstance(step, UsageReport):
             call.check_event(step.raw)
+            _ = step.reading  # done here it takes no time of the writer's
         else:
             check_event_size(len(step.payload), most)
     return steps

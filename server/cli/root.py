@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "approvals": "server.cli.approvals:app",
     "agents": "server.cli.agents:app",
     "costs": "server.cli.costs:costs",
+    "prices": "server.cli.prices:app",
     "keys": "server.cli.keys:app",
     "rebuild": "server.cli.maintenance:rebuild",
     "check": "server.cli.maintenance:check",

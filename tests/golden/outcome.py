@@ -8,6 +8,7 @@ from ledger.agent import Agent
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.execution import Execution
 from ledger.mapper import LedgerMapper, Recorded
+from ledger.model_prices import ModelPrices
 from ledger.score_config import ScoreConfig
 from ledger.unit import Aggregate
 
@@ -48,10 +49,11 @@ def _own(aggregate: Aggregate) -> Outcome:
         case IdempotencyKey(used=used):
             assert used is not None
             return {"answer": [used.aggregate_id, used.version], "digest": used.digest}
-        case ApiKey(revoked=revoked):
-            return {"revoked": revoked}
-        case ScoreConfig(removed=removed):
-            return {"removed": removed}
+        case ApiKey() | ScoreConfig():
+            gone = "revoked" if isinstance(aggregate, ApiKey) else "removed"
+            return {gone: getattr(aggregate, gone)}
+        case ModelPrices(model=model, stated=stated):
+            return {"model": model, "prices": [[each.id, each.valid_until] for each in stated]}
 
 
 def _of_execution(execution: Execution) -> Outcome:

@@ -38,6 +38,15 @@ FRAMES_SENT: Final = b"""[
     {"type": "content", "content": "Sn\\u2603w\\u0000", "at": "2026-01-31T11:59:59.5+00:00"}
 ]"""
 
+RAW_USAGE: Final = b"""[
+    {"type": "usage", "model": "house-1", "provider": "anthropic", "raw": {
+        "input_tokens": 100, "output_tokens": 50, "cache_creation_input_tokens": 30,
+        "cache_read_input_tokens": 20, "service_tier": "batch",
+        "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}}},
+    {"type": "usage", "model": "house-1", "provider": "openrouter", "raw": {
+        "prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14, "cost": 0.00125}}
+]"""
+
 
 class Story:
     """Commands one after the other, a second apart."""
@@ -164,11 +173,25 @@ def edited_and_denied(story: Story) -> None:
     story.tell(c.Fail(paid, "nobody would pay"))
 
 
+def prices_of_its_own(story: Story) -> None:
+    """A workspace that states prices, ends one, and reads what a provider said by them."""
+    early = Price(input=Decimal(2), output=Decimal(8), source="workspace")
+    late = early.model_copy(update={"cached_input": Decimal("0.2"), "cache_creation": Decimal(3)})
+    story.tell(c.SetPrice("house-1", early, note="as agreed"))
+    second = story.tell(c.SetPrice("house-1", late, valid_until=NOON + timedelta(days=30))).subject
+    assert second is not None
+    run = story.tell(c.CreateExecution(mode="record", input={}, agent_name="Writer")).id
+    story.tell(c.Start(run, "worker-1"))
+    story.tell(c.Append(run, steps_of(FRAMES.validate_python(decode(RAW_USAGE)))))
+    story.tell(c.EndPrice("house-1", second, NOON + timedelta(days=1)))
+
+
 STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "an-approved-run": an_approved_run,
     "many-endings": many_endings,
     "a-leased-run": a_leased_run,
     "edited-and-denied": edited_and_denied,
+    "prices-of-its-own": prices_of_its_own,
 }
 
 

@@ -36,7 +36,13 @@ from tests.recording import ACME, SECONDS, UMBRELLA, HandClock, Recording
 MAPPER = LedgerMapper()
 POLICY = Policy({"priced": Price(input=Decimal("0.25"), output=Decimal(2), source="table")})
 REMARKS = {"execution.annotated.v1", "execution.scored.v1", "execution.score_removed.v1"}
-ON_EXISTING = {**draws.ON_EXECUTION, **draws.ON_AGENT, **draws.ON_CONFIG, **draws.ON_KEY}
+ON_EXISTING = {
+    **draws.ON_EXECUTION,
+    **draws.ON_AGENT,
+    **draws.ON_CONFIG,
+    **draws.ON_KEY,
+    **draws.ON_PRICE,
+}
 
 
 def shown(value: Any) -> Any:
@@ -167,7 +173,7 @@ class LedgerLaws(RuleBasedStateMachine):
     @rule(
         target=others,
         data=st.data(),
-        kind=st.sampled_from([c.RegisterAgent, c.CreateScoreConfig, c.CreateKey]),
+        kind=st.sampled_from([c.RegisterAgent, c.CreateScoreConfig, c.CreateKey, c.SetPrice]),
     )
     def make(self, data: st.DataObject, kind: type[Any]) -> Any:
         receipt = self.give(data.draw(draws.NEW[kind]))
@@ -186,7 +192,11 @@ class LedgerLaws(RuleBasedStateMachine):
     @rule(data=st.data(), other=others)
     def change(self, data: st.DataObject, other: tuple[str, type[Any]]) -> None:
         id_, kind = other
-        table = {c.RegisterAgent: draws.ON_AGENT, c.CreateScoreConfig: draws.ON_CONFIG}
+        table = {
+            c.RegisterAgent: draws.ON_AGENT,
+            c.CreateScoreConfig: draws.ON_CONFIG,
+            c.SetPrice: draws.ON_PRICE,
+        }
         commands = table.get(kind, draws.ON_KEY)
         command = commands[data.draw(st.sampled_from(list(commands)))]
         self.give(data.draw(command(id_, self.subjects.get(id_, "none"))))

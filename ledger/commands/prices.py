@@ -1,0 +1,54 @@
+"""Commands on prices: state one, end one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.commands.command import Decision
+from ledger.errors import NotFound
+from ledger.model_prices import ModelPrices
+from ledger.unit import Unit
+from ledger.usage import Price
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrice:
+    """State what a model costs in the workspace."""
+
+    model: str
+    price: Price
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    note: str | None = None
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `set`; the decision's subject is the price's id."""
+        prices = unit.model_prices(self.model)
+        if prices is None:
+            prices = unit.add(ModelPrices.begin(unit.stamp, self.model))
+        price_id = unit.new_id()
+        prices.set(
+            unit.stamp,
+            price_id,
+            self.price,
+            valid_from=self.valid_from,
+            valid_until=self.valid_until,
+            note=self.note,
+        )
+        return Decision(prices, price_id)
+
+
+@dataclass(frozen=True, slots=True)
+class EndPrice:
+    """Have a price hold no more."""
+
+    model: str
+    price_id: str
+    valid_until: datetime | None = None
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `ended`."""
+        prices = unit.model_prices(self.model)
+        if prices is None:
+            raise NotFound("price", self.price_id)
+        prices.end(unit.stamp, self.price_id, self.valid_until)
+        return Decision(prices, self.price_id)
