@@ -57,6 +57,7 @@ __all__ = [
     "ToolStarted",
     "Transition",
     "UsageRecorded",
+    "UsageRepriced",
     "WorkerLost",
 ]
 
@@ -175,6 +176,25 @@ class UsageRecorded(Event):
     raw: Json | None = None
     duration_ms: int | None = None
     occurred_at: datetime | None = None
+
+
+class UsageRepriced(Event):
+    """A model call was priced anew, on purpose; the newest price counts.
+
+    It names the usage event by its `sequence`, and has of it what totals need: when it was spent,
+    its tokens, and what it cost before, which is missing where nobody knew.
+    """
+
+    TOPIC: ClassVar[str] = "execution.usage_repriced.v1"
+
+    sequence: int
+    model: str
+    total_tokens: int
+    spent_at: datetime
+    cost_usd: Decimal
+    previous_cost_usd: Decimal | None = None
+    price: PriceUsed
+    reason: str
 
 
 class CancellationRequested(Event):

@@ -5,7 +5,7 @@ never refuses. State is replaced, never mutated in place, so that a fork costs o
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 
 from eventsourcing.domain import BaseAggregate
@@ -16,12 +16,12 @@ from ledger.approval_policy import ApprovalPolicy
 from ledger.errors import AlreadyDecided, IllegalTransition, LeaseLost, NotFound
 from ledger.event import Event, Stamp, encode_events, envelope_of
 from ledger.lifecycle import LIFECYCLE
-from ledger.pricing import add_usage
+from ledger.pricing import totals_after
 from ledger.role import Role
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.usage import Totals
-from ledger.work_time import WorkTime
+from ledger.work_time import WorkTime, milliseconds
 
 Facts = Mapping[str, Any]
 
@@ -102,6 +102,10 @@ class Execution(BaseAggregate[str]):
     def record_usage(self, stamp: Stamp, facts: Facts) -> None:
         """Record tokens spent, priced already."""
         self._record(stamp, e.UsageRecorded, **facts)
+
+    def reprice(self, stamp: Stamp, facts: Facts) -> None:
+        """Price a model call anew; allowed in every status."""
+        self._record(stamp, e.UsageRepriced, **facts)
 
     def request_approval(self, stamp: Stamp, facts: Facts) -> None:
         """Park the execution until a human decides."""
@@ -224,7 +228,8 @@ class Execution(BaseAggregate[str]):
         if issubclass(event, e.Started | e.Denied):
             facts |= {"deadline_at": self._deadline(stamp)}
         if issubclass(event, e.Ended):
-            facts |= {"totals": self.totals, "duration_ms": self._duration(stamp, facts)}
+            ended = facts.get("occurred_at") or stamp.at
+            facts |= {"totals": self.totals, "duration_ms": milliseconds(self.started_at, ended)}
         envelope = envelope_of(stamp, self.trace_id)
         self.trigger_event(event, timestamp=stamp.at, envelope=envelope, **facts)
 
@@ -234,12 +239,6 @@ class Execution(BaseAggregate[str]):
         if most is None or self.mode != "execute":
             return None
         return self.work_time.deadline(stamp.at, most)
-
-    def _duration(self, stamp: Stamp, facts: Facts) -> int | None:
-        if self.started_at is None:
-            return None
-        ended = facts.get("occurred_at") or stamp.at
-        return max(0, (ended - self.started_at) // timedelta(milliseconds=1))
 
     # Evolve: total; a stored fact is never refused.
 
@@ -255,8 +254,8 @@ class Execution(BaseAggregate[str]):
                 self.worker, self.attempt = event.worker, event.attempt
                 self.lease = event.lease
                 self.started_at = self.started_at or event.occurred_at or event.timestamp
-            case e.UsageRecorded():
-                self.totals = add_usage(self.totals, event)
+            case e.UsageRecorded() | e.UsageRepriced():
+                self.totals = totals_after(self.totals, event)
             case e.Asked():
                 self.approval = self._pending(event)
             case e.Decided() | e.ApprovalExpired():

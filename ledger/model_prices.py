@@ -1,5 +1,6 @@
 """A workspace's own prices for a model: each stated once, for a time, and never changed."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -16,6 +17,7 @@ from ledger.usage import Price
 
 MOST_PRICES: Final = 1_000
 SOURCE: Final = "workspace"
+AMOUNTS: Final = ("input", "output", "cached_input", "cache_creation")
 
 
 class InvalidPrice(Refused):
@@ -74,6 +76,21 @@ class Stated(NamedTuple):
         return began and (self.valid_until is None or at < self.valid_until)
 
 
+def price_at(stated: Sequence[Stated], at: datetime) -> OwnPrice | None:
+    """Of prices in the order in which they were stated, the one that holds at a time."""
+    holding = (each for each in reversed(stated) if each.holds_at(at))
+    return next((OwnPrice(each.id, each.price) for each in holding), None)
+
+
+def stated_price(
+    price_id: str, amounts: Mapping[str, Any], valid_from: datetime | None, until: datetime | None
+) -> Stated:
+    """A price by what was said of it: its amounts in dollars, and the time for which it holds."""
+    effective = None if valid_from is None else format_time(valid_from)
+    price = Price(**{name: amounts[name] for name in AMOUNTS}, source=SOURCE, effective=effective)
+    return Stated(price_id, price, valid_from, until)
+
+
 class ModelPrices(BaseAggregate[str]):
     """The prices of one model in one workspace, in the order in which they were stated."""
 
@@ -102,8 +119,7 @@ class ModelPrices(BaseAggregate[str]):
 
     def at(self, at: datetime) -> OwnPrice | None:
         """The price of a time."""
-        holding = (each for each in reversed(self.stated) if each.holds_at(at))
-        return next((OwnPrice(each.id, each.price) for each in holding), None)
+        return price_at(self.stated, at)
 
     def set(self, stamp: Stamp, price_id: str, price: Price, **facts: Any) -> None:
         """State a price.
@@ -124,7 +140,7 @@ class ModelPrices(BaseAggregate[str]):
         if began is not None and ended is not None and ended <= began:
             message = "valid_until: not after valid_from"
             raise InvalidPrice(message, valid_from=format_time(began))
-        amounts = price.model_dump(include=set(_AMOUNTS))
+        amounts = price.model_dump(include=set(AMOUNTS))
         self._record(stamp, PriceSet, price_id=price_id, model=self.model, **amounts, **facts)
 
     def end(self, stamp: Stamp, price_id: str, valid_until: datetime | None) -> None:
@@ -156,7 +172,8 @@ class ModelPrices(BaseAggregate[str]):
                 self.workspace = event.envelope.stamp.workspace
                 self.model = event.model
             case PriceSet():
-                self.stated += (_stated(event),)
+                bounds = event.valid_from, event.valid_until
+                self.stated += (stated_price(event.price_id, vars(event), *bounds),)
             case PriceEnded():
                 self.stated = tuple(
                     each._replace(valid_until=event.valid_until)
@@ -166,15 +183,3 @@ class ModelPrices(BaseAggregate[str]):
                 )
             case _:
                 pass
-
-
-_AMOUNTS: Final = ("input", "output", "cached_input", "cache_creation")
-
-
-def _stated(event: PriceSet) -> Stated:
-    price = Price(
-        **{name: getattr(event, name) for name in _AMOUNTS},
-        source=SOURCE,
-        effective=None if event.valid_from is None else format_time(event.valid_from),
-    )
-    return Stated(event.price_id, price, event.valid_from, event.valid_until)

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 from typing import Any, NamedTuple
 
 from ledger.errors import InvalidUsage
-from ledger.events import UsageRecorded
+from ledger.events import UsageRecorded, UsageRepriced
 from ledger.exact import EXACT
 from ledger.price_catalog import Catalog
 from ledger.usage import Price, PriceRow, PriceUsed, Totals, Usage
@@ -142,6 +142,13 @@ def _computed(
     return (None, None) if found is None else found
 
 
+def totals_after(totals: Totals, event: UsageRecorded | UsageRepriced) -> Totals:
+    """The totals of an execution after it spent, or after what it spent was priced anew."""
+    if isinstance(event, UsageRecorded):
+        return add_usage(totals, event)
+    return add_repricing(totals, event)
+
+
 def add_usage(totals: Totals, usage: UsageRecorded) -> Totals:
     """The totals of an execution after one more usage event."""
     so_far = totals.token_usage
@@ -159,3 +166,13 @@ def add_usage(totals: Totals, usage: UsageRecorded) -> Totals:
     return Totals(
         token_usage=so_far.model_copy(update=counts), cost_usd=cost, unpriced_tokens=unpriced
     )
+
+
+def add_repricing(totals: Totals, repriced: UsageRepriced) -> Totals:
+    """The totals of an execution after a model call of it was priced anew."""
+    previous, unpriced = repriced.previous_cost_usd, totals.unpriced_tokens
+    if previous is None:
+        previous, unpriced = Decimal(0), unpriced - repriced.total_tokens
+    with localcontext(EXACT):
+        cost = (totals.cost_usd or Decimal(0)) + repriced.cost_usd - previous
+    return totals.model_copy(update={"cost_usd": cost, "unpriced_tokens": unpriced})

@@ -67,6 +67,7 @@ _TOPICS = frozenset(
     for event in (
         e.Created,
         e.UsageRecorded,
+        e.UsageRepriced,
         e.Completed,
         e.Failed,
         e.Cancelled,
@@ -120,6 +121,15 @@ def _usage_recorded(event: Recorded, identity: Identity) -> tuple[Key, Row]:
     return key, more | amount.columns
 
 
+def _usage_repriced(event: Recorded, identity: Identity) -> tuple[Key, Row]:
+    """The difference that it makes on the day of the call."""
+    facts = event.facts
+    before = facts.get("previous_cost_usd")
+    more: Row = {} if before is not None else {"unpriced_tokens": -facts["total_tokens"]}
+    key = (identity.workspace, facts["spent_at"][_ISO_DAY], identity.agent_id, facts["model"])
+    return key, more | Amount.change(facts["cost_usd"], before).columns
+
+
 def _of_execution(identity: Identity) -> Key:
     day = _day_of(identity.created_at // _DAY)
     return identity.workspace, day, identity.agent_id, NO_MODEL
@@ -135,6 +145,7 @@ _TOKENS: Final = (*Usage.model_fields,)
 _SPENT: Final[Mapping[str, Callable[[Recorded, Identity], tuple[Key, Row]]]] = {
     e.Created.TOPIC: _created,
     e.UsageRecorded.TOPIC: _usage_recorded,
+    e.UsageRepriced.TOPIC: _usage_repriced,
     e.Completed.TOPIC: _ended,
     e.Failed.TOPIC: _ended,
     e.Cancelled.TOPIC: _ended,

@@ -1,23 +1,22 @@
 """Prices that workspaces state, and the models for which nobody knows one."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, String, Table, func, select
 
 from ledger.errors import NotFound
 from ledger.mapper import Recorded
-from ledger.model_prices import PriceEnded, PriceSet
+from ledger.model_prices import AMOUNTS, PriceEnded, PriceSet, Stated, stated_price
 from projections.changes import Changes
 from projections.cost_rows import costs
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page
-from projections.times import micros_of, text_of
+from projections.times import micros_of, text_of, time_of
 from projections.topics import of_topics
 
 Json = dict[str, Any]
-
-_AMOUNTS: Final = ("input", "output", "cached_input", "cache_creation")
 
 metadata = MetaData()
 
@@ -27,7 +26,7 @@ prices = Table(
     Column("id", String, primary_key=True),
     Column("workspace", String, nullable=False),
     Column("model", String, nullable=False),
-    *(Column(name, String, comment="US dollars per million tokens") for name in _AMOUNTS),
+    *(Column(name, String, comment="US dollars per million tokens") for name in AMOUNTS),
     Column("valid_from", BigInteger, comment="null is since ever"),
     Column("valid_until", BigInteger, comment="null is for ever"),
     Column("note", String),
@@ -67,7 +66,7 @@ def _stated(event: Recorded, facts: Mapping[str, Any]) -> Json:
         "id": facts["price_id"],
         "workspace": envelope["workspace"],
         "model": facts["model"],
-        **{name: facts.get(name) for name in _AMOUNTS},
+        **{name: facts.get(name) for name in AMOUNTS},
         **{name: None if time is None else micros_of(time) for name, time in times.items()},
         "note": facts.get("note"),
         "created_by": envelope["actor"]["id"],
@@ -104,6 +103,19 @@ def get_price(connection: Connection, workspace: str, id_: str) -> Json:
     return represent(row)
 
 
+def stated_prices(connection: Connection, workspace: str) -> Mapping[str, Sequence[Stated]]:
+    """What a workspace says that models cost: by model, in the order in which it was stated."""
+    order = (prices.c.created_at, prices.c.id)
+    wanted = select(prices).where(prices.c.workspace == workspace).order_by(*order)
+    found: dict[str, list[Stated]] = {}
+    for row in connection.execute(wanted).mappings():
+        times = [row[name] for name in ("valid_from", "valid_until")]
+        bounds = [None if time is None else time_of(time) for time in times]
+        amounts = {name: None if row[name] is None else Decimal(row[name]) for name in AMOUNTS}
+        found.setdefault(row["model"], []).append(stated_price(row["id"], amounts, *bounds))
+    return found
+
+
 def unpriced_models(connection: Connection, workspace: str) -> list[Json]:
     """The models that were called and of which nobody knows the price, most tokens first."""
     tokens = func.sum(costs.c.unpriced_tokens)
@@ -136,7 +148,7 @@ def represent(row: Mapping[Any, Any]) -> Json:
         "id": row["id"],
         "model": row["model"],
         "workspace_id": row["workspace"],
-        **{name: row[name] for name in _AMOUNTS},
+        **{name: row[name] for name in AMOUNTS},
         **{name: None if time is None else text_of(time) for name, time in times.items()},
         "note": row["note"] or "",
         "created_by": row["created_by"],

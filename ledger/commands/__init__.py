@@ -27,7 +27,7 @@ from ledger.commands.execution import (
     Start,
 )
 from ledger.commands.keys import CreateKey, RevokeKey
-from ledger.commands.prices import EndPrice, SetPrice
+from ledger.commands.prices import EndPrice, RepriceUsage, SetPrice
 from ledger.commands.runs import RecordRun
 from ledger.commands.scores import (
     ChangeScoreConfig,
@@ -63,6 +63,7 @@ __all__ = [
     "RegisterAgent",
     "RemoveScore",
     "RemoveScoreConfig",
+    "RepriceUsage",
     "RequestApproval",
     "RevokeKey",
     "Score",

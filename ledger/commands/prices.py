@@ -1,10 +1,12 @@
-"""Commands on prices: state one, end one."""
+"""Commands on prices: state one, end one, price anew what was spent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ledger import events as e
 from ledger.commands.command import Decision
-from ledger.errors import NotFound
+from ledger.errors import NotFound, VersionMismatch
 from ledger.model_prices import ModelPrices
 from ledger.unit import Unit
 from ledger.usage import Price
@@ -52,3 +54,26 @@ class EndPrice:
             raise NotFound("price", self.price_id)
         prices.end(unit.stamp, self.price_id, self.valid_until)
         return Decision(prices, self.price_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RepriceUsage:
+    """Price model calls of an execution anew, as it stands at a version.
+
+    `changes` hold the facts of `UsageRepriced` but the reason, worked out from what was recorded
+    up to that version.
+    """
+
+    execution_id: str
+    version: int
+    changes: Sequence[e.Json]
+    reason: str
+
+    def decide(self, unit: Unit) -> Decision:
+        """Record `usage_repriced` for each. Raises VersionMismatch when more was recorded since."""
+        execution = unit.target(self.execution_id)
+        if execution.version != self.version:
+            raise VersionMismatch(execution.id, self.version, execution.version)
+        for change in self.changes:
+            execution.reprice(unit.stamp, {**change, "reason": self.reason})
+        return Decision(execution)

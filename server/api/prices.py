@@ -6,8 +6,11 @@ from typing import Any
 from ledger.commands import EndPrice, SetPrice
 from ledger.model_prices import SOURCE
 from ledger.usage import Price
-from projections import prices
+from projections import executions, prices
+from projections.filters import parse_filters
 from server.auth import Permission
+from server.errors import InvalidRequest
+from server.repricing import Repricing
 from server.route import Answer, Call, Handle, Route, one, page
 from server.schemas import prices as s
 
@@ -56,6 +59,36 @@ async def end(call: Call) -> Answer:
     return one(await _price(call, id_))
 
 
+async def reprice(call: Call) -> Answer:
+    """Price anew what was spent, by the prices of the time of each call as they are stated now.
+
+    A new cost is recorded beside the old one, which stays in the history; lists and totals go by
+    the newest. What the provider reported stays, and a known cost never becomes unknown. Ask again
+    with `next_cursor` until there is none.
+    """
+    if not (call.body.dry_run or call.body.reason.strip()):
+        message = "reason: say why; it is kept with each new price"
+        raise InvalidRequest(message)
+    wanted = parse_filters([*call.request.query.items(), ("fields", "id,agent_id,agent_name")])
+    page_ = await call.services.query(
+        lambda connection: executions.list_executions(connection, call.workspace, wanted)
+    )
+    stated = await call.services.query(
+        lambda connection: prices.stated_prices(connection, call.workspace)
+    )
+    work = Repricing(call.services, stated, await call.caller())
+    reason = None if call.body.dry_run else call.body.reason
+    done = await work.reprice(page_.items, reason)
+    told = {
+        "dry_run": call.body.dry_run,
+        "executions": len(page_.items),
+        **done,
+        "total": page_.meta["total"],
+        "next_cursor": page_.meta["next_cursor"],
+    }
+    return one(told)
+
+
 async def _price(call: Call, id_: str) -> dict[str, Any]:
     return await call.services.query(
         lambda connection: prices.get_price(connection, call.workspace, id_)
@@ -85,6 +118,17 @@ ROUTES = (
         body=s.PriceBody,
         needs=Permission.ADMINISTER,
         status=HTTPStatus.CREATED,
+    ),
+    _route(
+        "POST",
+        f"{_PRICES}/reprice",
+        reprice,
+        "Price anew what was spent",
+        query=s.RepriceQuery,
+        lenient_query=True,
+        body=s.RepriceBody,
+        answer=s.Repriced,
+        needs=Permission.ADMINISTER,
     ),
     _route(
         "POST",

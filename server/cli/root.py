@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "agents": "server.cli.agents:app",
     "costs": "server.cli.costs:costs",
     "prices": "server.cli.prices:app",
+    "reprice": "server.cli.repricing:reprice",
     "keys": "server.cli.keys:app",
     "rebuild": "server.cli.maintenance:rebuild",
     "check": "server.cli.maintenance:check",

@@ -4,6 +4,7 @@ from pydantic import BaseModel, Field
 
 from ledger.fields import Money, Name, Time
 from server.route import Body
+from server.schemas.filters import FiltersQuery
 from server.schemas.paging import PageQuery
 
 
@@ -34,6 +35,44 @@ class EndBody(Body):
     """From when on a price holds no more."""
 
     valid_until: Time | None = Field(None, description="By default now.")
+
+
+class RepriceQuery(FiltersQuery):
+    """The model calls of which executions, a page at a time."""
+
+    limit: int = Field(20, ge=1, le=100, description="Executions in one request.")
+    cursor: str | None = Field(None, description="The `next_cursor` of the answer before.")
+
+
+class RepriceBody(Body):
+    """Whether to look only; and why."""
+
+    dry_run: bool = Field(False, description="Work it out and record nothing.")
+    reason: str = Field("", max_length=1_000, description="Kept with each new price.")
+
+
+class Difference(BaseModel):
+    """What new prices change, for an agent and a model."""
+
+    agent_id: str
+    agent_name: str
+    model: str
+    calls: int = Field(description="That cost something else now.")
+    newly_priced_tokens: int = Field(description="Of which nobody knew the price before.")
+    previous_cost_usd: str = Field(description="Of those calls, where it was known.")
+    cost_usd: str
+
+
+class Repriced(BaseModel):
+    """What was worked out for a page of executions, and recorded unless it was a dry run."""
+
+    dry_run: bool
+    executions: int = Field(description="Looked at.")
+    repriced: int = Field(description="Of them, those with a call that costs something else now.")
+    too_busy: list[str] = Field(description="Left out, since they went on while prices were set.")
+    differences: list[Difference]
+    total: int = Field(description="Executions that satisfy the filters.")
+    next_cursor: str | None
 
 
 class StatedPrice(BaseModel):

@@ -305,6 +305,10 @@ def test_a_price_is_stated_for_a_model_that_had_none(cli: Cli) -> None:
 
     assert "local-rules-1" in printed
     assert (price["input"], price["valid_from"]) == ("0.5", None)
+    assert "something else now" in cli("reprice", "--model", "local-rules-1", "--dry-run")
+    assert "local-rules-1" in cli("reprice", "--model", "local-rules-1", "--reason", "it was free")
+    told = cli.json("reprice", "--model", "local-rules-1", "--dry-run")["data"]
+    assert (told["repriced"], told["differences"]) == (0, [])
     ended = cli.json("prices", "end", price["id"], "--until", "2030-01-01")["data"]
     assert ended["valid_until"] == "2030-01-01T00:00:00.000000Z"
 

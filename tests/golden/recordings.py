@@ -17,7 +17,7 @@ from ledger.orders import Receipt
 from ledger.role import Role
 from ledger.strict_json import decode
 from ledger.unit import Policy
-from ledger.usage import Price
+from ledger.usage import Price, PriceUsed
 from tests.given import NOON
 from tests.recording import HandClock, Recording, recording
 
@@ -186,12 +186,34 @@ def prices_of_its_own(story: Story) -> None:
     story.tell(c.EndPrice("house-1", second, NOON + timedelta(days=1)))
 
 
+def a_repriced_run(story: Story) -> None:
+    """A run that ended without anybody knowing its price, until somebody said it."""
+    run = story.tell(c.CreateExecution(mode="record", input={}, agent_name="Writer")).id
+    story.tell(c.Start(run, "worker-1"))
+    report = b'[{"type": "usage", "model": "unheard-of", "prompt_tokens": 7}]'
+    story.tell(c.Append(run, steps_of(FRAMES.validate_python(decode(report)))))
+    ended = story.tell(c.Complete(run, {}))
+    for before, cost in ((None, Decimal("0.000014")), (Decimal("0.000014"), Decimal("0.000021"))):
+        change = {
+            "sequence": 3,
+            "model": "unheard-of",
+            "total_tokens": 7,
+            "spent_at": NOON + timedelta(seconds=3),
+            "cost_usd": cost,
+            "previous_cost_usd": before,
+            "price": PriceUsed(input=Decimal(2), output=Decimal(8), source="workspace"),
+        }
+        version = ended.version + (before is not None)
+        story.tell(c.RepriceUsage(run, version, [change], "the contract came"))
+
+
 STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "an-approved-run": an_approved_run,
     "many-endings": many_endings,
     "a-leased-run": a_leased_run,
     "edited-and-denied": edited_and_denied,
     "prices-of-its-own": prices_of_its_own,
+    "a-repriced-run": a_repriced_run,
 }
 
 

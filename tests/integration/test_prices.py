@@ -164,3 +164,122 @@ async def test_counts_that_are_not_the_providers_are_refused(api: Api, run: str)
     refused = await api.post(f"/executions/{run}/usage", body)
 
     assert_problem(refused, 400, "invalid_usage", "in raw 100")
+
+
+# Pricing anew
+
+
+@pytest.fixture
+async def ended(api: Api, agent: Json) -> str:
+    """A run that ended: 70 tokens without a price, 10 of a priced model, and a reported cost."""
+    run = await started(api, agent["id"], session_id="monday")
+    await cost_of(api, run, prompt_tokens=70)
+    await cost_of(api, run, model="gpt-4o", prompt_tokens=10)
+    await cost_of(api, run, prompt_tokens=5, cost_usd="0.07")
+    await api.post(f"/executions/{run}/complete", {"output": {}})
+    return run
+
+
+WHY = {"reason": "the contract came"}
+
+
+async def test_a_dry_run_says_what_would_change_and_records_nothing(
+    api: Api, ended: str, agent: Json
+) -> None:
+    await api.post("/prices", HOUSE)
+    before = (await api.get(f"/executions/{ended}")).data
+
+    told = (await api.post("/prices/reprice", {"dry_run": True})).data
+
+    assert (await api.get(f"/executions/{ended}")).data == before
+    assert (told["executions"], told["repriced"], told["next_cursor"]) == (1, 1, None)
+    assert told["differences"] == [
+        {
+            "agent_id": agent["id"],
+            "agent_name": agent["name"],
+            "model": "house-1",
+            "calls": 1,
+            "newly_priced_tokens": 70,
+            "previous_cost_usd": "0",
+            "cost_usd": "0.00014",
+        }
+    ]
+
+
+async def test_a_new_price_counts_everywhere_and_the_old_cost_stays_in_the_history(
+    api: Api, ended: str
+) -> None:
+    await api.post("/prices", HOUSE)
+
+    told = (await api.post("/prices/reprice", WHY)).data
+
+    assert told["repriced"] == 1
+    execution = (await api.get(f"/executions/{ended}")).data
+    assert (execution["cost_usd"], execution["unpriced_tokens"]) == ("0.070165", 0)
+    assert (await api.get("/costs/summary")).data["total_cost_usd"] == "0.070165"
+    assert (await api.get("/sessions/monday")).data["total_cost"] == 0.070165
+    assert (await api.get("/traces/summary")).data["total_cost"] == 0.070165
+    assert (await api.get("/prices/unknown")).data == []
+    history = (await api.get(f"/executions/{ended}/events")).data
+    assert "cost_usd" not in history[2]["data"]
+    last = history[-1]
+    assert (last["type"], last["data"]["reason"]) == ("usage_repriced", "the contract came")
+    assert (last["data"]["sequence"], last["data"]["price"]["source"]) == (3, "workspace")
+    assert last["actor"]["id"] == history[0]["actor"]["id"]
+
+
+async def test_what_was_priced_anew_is_not_priced_again_for_nothing(api: Api, ended: str) -> None:
+    await api.post("/prices", HOUSE)
+    await api.post("/prices/reprice", WHY)
+
+    again = (await api.post("/prices/reprice", WHY)).data
+
+    assert (again["repriced"], again["differences"]) == (0, [])
+
+
+async def test_a_second_price_takes_the_place_of_the_first(api: Api, ended: str) -> None:
+    await api.post("/prices", HOUSE)
+    await api.post("/prices/reprice", WHY)
+    await api.post("/prices", {**HOUSE, "input": "4", "valid_from": "2020-01-01T00:00:00Z"})
+
+    told = (await api.post("/prices/reprice", WHY)).data
+
+    [difference] = told["differences"]
+    assert (difference["previous_cost_usd"], difference["cost_usd"]) == ("0.00014", "0.00028")
+    assert (await api.get(f"/executions/{ended}")).data["cost_usd"] == "0.070305"
+
+
+async def test_a_known_cost_does_not_become_unknown(api: Api, ended: str) -> None:
+    stated = (await api.post("/prices", HOUSE)).data
+    await api.post("/prices/reprice", WHY)
+    await api.post(f"/prices/{stated['id']}/end", {"valid_until": "2020-01-01T00:00:00Z"})
+
+    assert (await api.post("/prices/reprice", WHY)).data["repriced"] == 0
+
+
+async def test_only_what_the_filters_find_is_priced_anew(api: Api, ended: str) -> None:
+    await api.post("/prices", HOUSE)
+
+    told = (await api.call("POST", "/prices/reprice", WHY, model="gpt-4o", status="failed")).data
+    refused = await api.call("POST", "/prices/reprice", WHY, modell="gpt-4o")
+
+    assert told["executions"] == 0
+    assert_problem(refused, 400, "invalid_query", "modell")
+
+
+async def test_pages_of_executions_are_priced_one_after_the_other(api: Api, agent: Json) -> None:
+    for _ in range(3):
+        await cost_of(api, await started(api, agent["id"]), prompt_tokens=10)
+    await api.post("/prices", HOUSE)
+
+    first = (await api.call("POST", "/prices/reprice", WHY, limit=2)).data
+    rest = (
+        await api.call("POST", "/prices/reprice", WHY, limit=2, cursor=first["next_cursor"])
+    ).data
+
+    assert [first["repriced"], rest["repriced"]] == [2, 1]
+    assert (first["total"], rest["next_cursor"]) == (3, None)
+
+
+async def test_pricing_anew_needs_a_reason(api: Api) -> None:
+    assert_problem(await api.post("/prices/reprice", {}), 400, "validation_error", "reason")

@@ -17,7 +17,7 @@ from ledger.frames import Step, UsageReport
 from ledger.role import Role
 from ledger.status import Status
 from ledger.strict_json import decode
-from ledger.usage import Price
+from ledger.usage import Price, PriceUsed
 from tests.given import NOON, frame
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -225,6 +225,18 @@ prices = st.builds(
     source=st.just("workspace"),
 )
 
+repricings = st.fixed_dictionaries(
+    {
+        "sequence": st.integers(1, 6),
+        "model": priced_models,
+        "total_tokens": st.integers(0, 1_000),
+        "spent_at": times,
+        "cost_usd": money,
+        "previous_cost_usd": st.none() | money,
+        "price": st.just(PriceUsed(source="workspace")),
+    }
+)
+
 ON_EXECUTION: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
     c.Start: lambda id_, _: st.builds(c.Start, st.just(id_), words, moments, lease=leases),
     c.Claim: lambda id_, _: st.builds(c.Claim, st.just(id_), words, st.sampled_from(LEASES)),
@@ -266,6 +278,9 @@ ON_EXECUTION: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
     ),
     c.LoseWorker: lambda id_, _: st.builds(
         c.LoseWorker, st.just(id_), st.integers(1, 3), moments, leases
+    ),
+    c.RepriceUsage: lambda id_, _: st.builds(
+        c.RepriceUsage, st.just(id_), st.integers(1, 6), st.lists(repricings, max_size=2), words
     ),
     c.Annotate: lambda id_, _: st.builds(c.Annotate, st.just(id_), objects),
     c.Score: lambda id_, subject: st.builds(

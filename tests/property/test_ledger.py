@@ -35,7 +35,12 @@ from tests.recording import ACME, SECONDS, UMBRELLA, HandClock, Recording
 
 MAPPER = LedgerMapper()
 POLICY = Policy({"priced": Price(input=Decimal("0.25"), output=Decimal(2), source="table")})
-REMARKS = {"execution.annotated.v1", "execution.scored.v1", "execution.score_removed.v1"}
+REMARKS = {
+    "execution.annotated.v1",
+    "execution.scored.v1",
+    "execution.score_removed.v1",
+    "execution.usage_repriced.v1",
+}
 ON_EXISTING = {
     **draws.ON_EXECUTION,
     **draws.ON_AGENT,
