@@ -21,6 +21,7 @@ from ledger.approval_events import (
 )
 from ledger.approval_policy import ApprovalPolicy
 from ledger.event import Event, FirstEvent
+from ledger.run_budget import RunBudget
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.transition import Ended, Transition
@@ -67,7 +68,11 @@ Cause = Literal["error", "timeout", "worker_lost", "budget_exceeded"]
 
 
 class Created(FirstEvent):
-    """Somebody asked for a run, or announced one that they will record themselves."""
+    """Somebody asked for a run, or announced one that they will record themselves.
+
+    `budget` is its own, with all that runs below it; `budget_owners` are the executions whose
+    budgets it spends from: itself if it has one, and those above.
+    """
 
     TOPIC: ClassVar[str] = "execution.created.v1"
 
@@ -87,6 +92,8 @@ class Created(FirstEvent):
     approval_checkpoint: str | None = None
     approval_policy: ApprovalPolicy | None = None
     terms: Terms | None = None
+    budget: RunBudget | None = None
+    budget_owners: list[str] | None = None
     occurred_at: datetime | None = None
 
 

@@ -18,6 +18,7 @@ from ledger.event import Event, Stamp, encode_events, envelope_of
 from ledger.lifecycle import LIFECYCLE
 from ledger.pricing import totals_after
 from ledger.role import Role
+from ledger.run_budget import RunBudget
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.usage import Totals
@@ -45,6 +46,8 @@ class Execution(BaseAggregate[str]):
         self.approval_policy: ApprovalPolicy | None = None
         self.totals = Totals()
         self.terms = Terms()
+        self.budget: RunBudget | None = None
+        self.budget_owners: tuple[str, ...] = ()
         self.worker: str | None = None
         self.lease: str | None = None
         self.attempt = 0
@@ -291,4 +294,5 @@ class Execution(BaseAggregate[str]):
         self.created_by = event.envelope.stamp.actor.id
         self.checkpoint = event.approval_checkpoint
         self.terms = event.terms or Terms()
+        self.budget, self.budget_owners = event.budget, tuple(event.budget_owners or ())
         self.approval_policy = event.approval_policy

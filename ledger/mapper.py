@@ -15,7 +15,16 @@ from typing import Any, Final, NamedTuple
 from eventsourcing.domain import CanMutateAggregate, DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
-from ledger import access, agent, approval_events, claims, events, model_prices, score_config
+from ledger import (
+    access,
+    agent,
+    approval_events,
+    budget_tree,
+    claims,
+    events,
+    model_prices,
+    score_config,
+)
 from ledger.clock import TIME_LENGTH, parse_time
 from ledger.errors import UnreadableEvent
 from ledger.event import SCHEMA, Actor, EncodedEvent, Envelope, Event, FirstEvent, Stamp, Storable
@@ -34,7 +43,16 @@ def _concrete(base: type[Event]) -> Iterable[type[Event]]:
 
 _KNOWN_MODULES = {
     module.__name__
-    for module in (access, agent, approval_events, claims, events, model_prices, score_config)
+    for module in (
+        access,
+        agent,
+        approval_events,
+        budget_tree,
+        claims,
+        events,
+        model_prices,
+        score_config,
+    )
 }
 
 EVENTS: Final[Mapping[str, type[Event]]] = {

@@ -5,27 +5,44 @@ the forks of one that is accepted become what the next unit of the same batch se
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from ledger.access import ApiKey
 from ledger.agent import Agent
+from ledger.budget_tree import BudgetTree
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.errors import NotFound, VersionMismatch
 from ledger.event import Stamp, Storable
+from ledger.events import ToolStarted
 from ledger.execution import Execution
 from ledger.ids import new_id
 from ledger.mapper import LedgerMapper
 from ledger.model_prices import ModelPrices
 from ledger.price_catalog import Catalog
 from ledger.role import Role
+from ledger.run_budget import Tally
 from ledger.score_config import ScoreConfig
+from ledger.spending import Spending
 from ledger.sqlite import SQLiteStore
 from ledger.usage import Price
 
-Aggregate = Execution | Agent | AgentName | IdempotencyKey | ApiKey | ScoreConfig | ModelPrices
-A = TypeVar("A", Execution, Agent, AgentName, IdempotencyKey, ApiKey, ScoreConfig, ModelPrices)
+Aggregate = (
+    Execution | Agent | AgentName | IdempotencyKey | ApiKey | ScoreConfig | ModelPrices | BudgetTree
+)
+A = TypeVar(
+    "A",
+    Execution,
+    Agent,
+    AgentName,
+    IdempotencyKey,
+    ApiKey,
+    ScoreConfig,
+    ModelPrices,
+    BudgetTree,
+)
 
 _MOST_CACHED = 20_000
 
@@ -37,11 +54,13 @@ class Policy(NamedTuple):
         prices: by model name, US dollars per million tokens.
         approval_ttl: how long an approval waits when its request does not say; None is for ever.
         catalog: what models cost of which nobody here states a price.
+        unpriced_usd: dollars per million tokens that budgets count where no price is known.
     """
 
     prices: Mapping[str, Price] = {}
     approval_ttl: timedelta | None = None
     catalog: Catalog | None = None
+    unpriced_usd: Decimal = Decimal(10)
 
 
 class Aggregates:
@@ -86,6 +105,10 @@ class Aggregates:
             self._absent.clear()
         self._absent.add(id_)
 
+    def count(self, id_: str, topic: str) -> int:
+        """How many events of a topic an aggregate has in the store."""
+        return self._store.count(id_, topic)
+
     def _load(self, id_: str) -> Aggregate | None:
         facts = self._store.read_facts(id_)
         if not facts:
@@ -111,6 +134,7 @@ class Unit:
         *,
         expected_version: int | None = None,
         role: Role | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self._recorded = recorded
         self._batch = batch
@@ -119,6 +143,8 @@ class Unit:
         self.stamp = stamp
         self.policy = policy
         self.role = role
+        self.spent: dict[str, Tally] = {}
+        self._spending = spending or Spending()
 
     def new_id(self) -> str:
         """An id for something that comes into being now."""
@@ -171,6 +197,41 @@ class Unit:
     def model_prices(self, model: str) -> ModelPrices | None:
         """The workspace's own prices for a model; None when it never had one."""
         return self._find(ModelPrices, ModelPrices.id_of(self.stamp.workspace, model))
+
+    def budget_tree(self, owner_id: str) -> BudgetTree:
+        """Who spends from an execution's budget. Raises NotFound."""
+        return self._existing(BudgetTree, "budget", BudgetTree.id_of(owner_id))
+
+    def spend(self, owner_ids: Sequence[str], tally: Tally) -> None:
+        """Count something against the budgets of executions."""
+        for id_ in owner_ids:
+            self._accepted(id_)  # before it is spent, so that it is not counted twice
+            self.spent[id_] = self.spent.get(id_, Tally()).plus(tally)
+
+    def tally(self, owner_id: str) -> Tally:
+        """What was spent from an execution's budget, by this command too."""
+        return self._accepted(owner_id).plus(self.spent.get(owner_id, Tally()))
+
+    def _accepted(self, owner_id: str) -> Tally:
+        """What was spent by the commands before this one."""
+        known = self._spending.get(owner_id)
+        if known is None:
+            known = Tally()
+            for id_ in self.budget_tree(owner_id).members:
+                known = known.plus(self._recorded_tally(id_))
+            self._spending.put(owner_id, known)
+        return known
+
+    def _recorded_tally(self, id_: str) -> Tally:
+        execution = self._batch.get(id_) or self._recorded.get(id_)
+        if not isinstance(execution, Execution):  # it comes into being with this very command
+            return Tally()
+        totals = execution.totals
+        tokens, calls = (
+            totals.token_usage.total_tokens,
+            self._recorded.count(id_, ToolStarted.TOPIC),
+        )
+        return Tally(totals.cost_usd or Decimal(0), tokens, totals.unpriced_tokens, calls)
 
     def agent_name(self, name: str) -> AgentName | None:
         """The claim on an agent's name; None when nobody ever took it."""

@@ -82,7 +82,8 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
 def policy_of(settings: Settings) -> Policy:
     """What the settings say that decisions depend on."""
     catalog = None if settings.price_list == "none" else Catalog()
-    return Policy(settings.prices, settings.approval_ttl, catalog)
+    ttl = settings.approval_ttl
+    return Policy(settings.prices, ttl, catalog, settings.budget_unpriced_usd)
 
 
 def _open_ledger(settings: Settings, metrics: Metrics) -> Ledger:

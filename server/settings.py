@@ -143,6 +143,15 @@ class Settings(BaseModel):
             "hour from its repository on the internet. `none`: such a model's cost is unknown."
         ),
     )
+    budget_unpriced_usd: Decimal = Field(
+        Decimal(10),
+        ge=0,
+        le=10**9,
+        description=(
+            "US dollars per million tokens that budgets count for tokens whose price nobody "
+            "knows; 0 counts them as nothing, and then a budget of money stops no such run."
+        ),
+    )
     log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe level that is written."

@@ -8,6 +8,7 @@ from itertools import groupby
 from ledger import events as e
 from ledger.approval_policy import ApprovalPolicy
 from ledger.commands.approvals import request_approval
+from ledger.commands.budgets import append_step, append_within_budget
 from ledger.commands.command import Decision
 from ledger.commands.usage import usage_facts
 from ledger.events import EncodedFrame
@@ -60,12 +61,19 @@ class Append:
     def decide(self, unit: Unit) -> Decision:
         """Record a frame's event for each."""
         execution = unit.at_work(self.execution_id, self.lease)
+        if execution.budget_owners:
+            budget = append_within_budget(execution, unit, self.steps)
+            return Decision(execution, budget=budget)
         append_steps(execution, unit, self.steps)
         return Decision(execution)
 
 
 def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> None:
-    """Record steps on an execution; runs of frames go in one piece."""
+    """Record steps on an execution; runs of frames go in one piece. Budgets stop nothing here."""
+    if execution.budget_owners:
+        for step in steps:
+            append_step(execution, unit, step)
+        return
     for is_usage, group in groupby(steps, lambda step: isinstance(step, UsageReport)):
         if is_usage:
             for report in group:

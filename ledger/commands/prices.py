@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import localcontext
 
 from ledger import events as e
 from ledger.commands.command import Decision
 from ledger.errors import NotFound, VersionMismatch
+from ledger.exact import EXACT
 from ledger.model_prices import ModelPrices
+from ledger.run_budget import Tally
 from ledger.unit import Unit
 from ledger.usage import Price
 
@@ -76,4 +79,13 @@ class RepriceUsage:
             raise VersionMismatch(execution.id, self.version, execution.version)
         for change in self.changes:
             execution.reprice(unit.stamp, {**change, "reason": self.reason})
+            unit.spend(execution.budget_owners, _difference(change))
         return Decision(execution)
+
+
+def _difference(change: e.Json) -> Tally:
+    """What a new price adds to what was spent."""
+    before = change["previous_cost_usd"]
+    with localcontext(EXACT):
+        more = change["cost_usd"] - (before or 0)
+    return Tally(more, unpriced=-change["total_tokens"] if before is None else 0)

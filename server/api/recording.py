@@ -165,13 +165,15 @@ def told(call: Call, receipt: Receipt) -> dict[str, Any]:
 
 def said_of(receipt: Receipt) -> dict[str, Any]:
     """What is said of every write."""
-    told = {
+    told: dict[str, Any] = {
         "id": receipt.id,
         "execution_id": receipt.id,
         "version": receipt.version,
         "position": receipt.position,
         "repeated": receipt.repeated,
     }
+    if receipt.budget is not None:
+        told["budget"] = receipt.budget
     if receipt.subject is not None:
         told["approval_id"] = receipt.subject
     return told

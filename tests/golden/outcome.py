@@ -5,6 +5,7 @@ from typing import Any
 
 from ledger.access import ApiKey
 from ledger.agent import Agent
+from ledger.budget_tree import BudgetTree
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.execution import Execution
 from ledger.mapper import LedgerMapper, Recorded
@@ -52,8 +53,15 @@ def _own(aggregate: Aggregate) -> Outcome:
         case ApiKey() | ScoreConfig():
             gone = "revoked" if isinstance(aggregate, ApiKey) else "removed"
             return {gone: getattr(aggregate, gone)}
-        case ModelPrices(model=model, stated=stated):
-            return {"model": model, "prices": [[each.id, each.valid_until] for each in stated]}
+        case ModelPrices() | BudgetTree():
+            return _of_money(aggregate)
+
+
+def _of_money(aggregate: ModelPrices | BudgetTree) -> Outcome:
+    if isinstance(aggregate, BudgetTree):
+        return {"members": list(aggregate.members)}
+    stated = [[each.id, each.valid_until] for each in aggregate.stated]
+    return {"model": aggregate.model, "prices": stated}
 
 
 def _of_execution(execution: Execution) -> Outcome:

@@ -207,6 +207,24 @@ def a_repriced_run(story: Story) -> None:
         story.tell(c.RepriceUsage(run, version, [change], "the contract came"))
 
 
+def a_spent_budget(story: Story) -> None:
+    """A run and its child that spend from one budget, until the child crosses its limit."""
+    agent = story.tell(c.RegisterAgent("Spender")).id
+    budget = {"max_cost": "0.01", "max_tool_calls": 5, "max_depth": 1}
+    version = {"version": "1", "config": {}, "input_schema": {}, "given": {"run_budget": budget}}
+    story.tell(c.AddVersion(agent, version))
+    root = story.tell(c.CreateExecution(mode="execute", input={}, agent_id=agent)).id
+    story.tell(c.Start(root, "worker-1"))
+    child = c.CreateExecution(
+        mode="execute", input={}, agent_name="Writer", parent_execution_id=root
+    )
+    child_id = story.tell(child).id
+    story.tell(c.Start(child_id, "worker-2"))
+    report = b'[{"type": "usage", "model": "gpt-x", "prompt_tokens": 3000}]'
+    for _ in range(2):
+        story.tell(c.Append(child_id, steps_of(FRAMES.validate_python(decode(report)))))
+
+
 STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "an-approved-run": an_approved_run,
     "many-endings": many_endings,
@@ -214,6 +232,7 @@ STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "edited-and-denied": edited_and_denied,
     "prices-of-its-own": prices_of_its_own,
     "a-repriced-run": a_repriced_run,
+    "a-spent-budget": a_spent_budget,
 }
 
 

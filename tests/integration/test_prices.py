@@ -261,10 +261,10 @@ async def test_only_what_the_filters_find_is_priced_anew(api: Api, ended: str) -
     await api.post("/prices", HOUSE)
 
     told = (await api.call("POST", "/prices/reprice", WHY, model="gpt-4o", status="failed")).data
-    refused = await api.call("POST", "/prices/reprice", WHY, modell="gpt-4o")
+    refused = await api.call("POST", "/prices/reprice", WHY, models="gpt-4o")
 
     assert told["executions"] == 0
-    assert_problem(refused, 400, "invalid_query", "modell")
+    assert_problem(refused, 400, "invalid_query", "models")
 
 
 async def test_pages_of_executions_are_priced_one_after_the_other(api: Api, agent: Json) -> None:

@@ -740,3 +740,26 @@ async def test_what_an_operator_put_in_force_stays_in_force(settings: Settings) 
 
     async with working(settings, one_agent(echo, version="2")) as bench:
         assert await versions(bench, "scribe") == {"1": True, "2": False}
+
+
+async def test_an_agent_is_stopped_at_the_usage_that_crosses_its_budget(tmp_path: Path) -> None:
+    stopped = asyncio.Event()
+
+    async def spend_for_ever(run: Run, _: Json) -> Json:
+        try:
+            while True:
+                await run.usage(model="m", prompt_tokens=10)
+                await asyncio.sleep(0.001)
+        finally:
+            stopped.set()
+
+    agents = one_agent(spend_for_ever, config={"run_budget": {"max_total_tokens": 25}})
+    async with working(settings_at(tmp_path), agents) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "failed")
+        await asyncio.wait_for(stopped.wait(), 30)
+        types = await bench.types(id_)
+        facts = await bench.facts(id_, "failed")
+
+    assert types[2:] == ["usage_recorded"] * 3 + ["failed"]
+    assert facts["error_code"] == "budget_exceeded"

@@ -443,3 +443,27 @@ async def test_a_worker_that_stops_gives_back_what_it_had_no_slot_for(settings: 
             stand = {each.id: each.status for each in (await ledger.executions.list()).data}
 
     assert stand == {parent: "pending", found[0].id: "pending"}
+
+
+async def test_an_agent_is_stopped_at_the_usage_that_crosses_its_budget(
+    settings: Settings,
+) -> None:
+    stopped = asyncio.Event()
+
+    async def spend_for_ever(run: Run, _: Json) -> Json:
+        try:
+            while True:
+                await run.usage(model="m", prompt_tokens=10)
+                await asyncio.sleep(0.001)
+        finally:
+            stopped.set()
+
+    agents = one_agent(spend_for_ever, config={"run_budget": {"max_total_tokens": 25}})
+    async with working(settings, agents) as bench:
+        id_ = await bench.ask()
+        ended = await bench.end(id_)
+        await asyncio.wait_for(stopped.wait(), SECONDS)
+        types = await bench.types(id_)
+
+    assert (ended.status, ended.error_code) == ("failed", "budget_exceeded")
+    assert types[2:] == ["usage_recorded"] * 3 + ["failed"]

@@ -1,0 +1,184 @@
+"""A run that spends past its limit is stopped at the event that crosses it."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.api import Api, Json, assert_problem
+from tests.integration.conftest import registered
+
+PRICE = {"model": "m", "input": "1", "output": "1"}
+HALF_A_DOLLAR = {"model": "m", "prompt_tokens": 500_000}
+
+
+async def spender(api: Api, name: str = "Spender", **budget: Any) -> str:
+    """An agent with a run budget; a million tokens of model m are a dollar."""
+    await api.post("/prices", PRICE)
+    agent = await registered(api, name)
+    await api.post(f"/agents/{agent['id']}/versions", {"version": "1", "run_budget": budget})
+    id_: str = agent["id"]
+    return id_
+
+
+async def run_of(api: Api, agent: str, **facts: Any) -> str:
+    """A run that goes on."""
+    run: str = (await api.post("/executions", {"agent_id": agent, **facts})).data["id"]
+    await api.post(f"/executions/{run}/start")
+    return run
+
+
+async def spend(api: Api, run: str, report: Json | None = None) -> Json:
+    """What the answer to a usage report says of the budget."""
+    reply = await api.post(f"/executions/{run}/usage", report or HALF_A_DOLLAR)
+    budget: Json = reply.data["budget"]
+    return budget
+
+
+async def how_it_is(api: Api, run: str) -> tuple[str, str]:
+    execution = (await api.get(f"/executions/{run}")).data
+    return execution["status"], execution["error_code"] or ""
+
+
+FAILED = ("failed", "budget_exceeded")
+
+
+async def test_the_usage_event_that_crosses_the_limit_is_the_last_one(api: Api) -> None:
+    run = await run_of(api, await spender(api, max_cost="1.20"))
+
+    told = [await spend(api, run) for _ in range(3)]
+
+    assert told == [
+        {"state": "ok", "remaining": {"max_cost": "0.70"}},
+        {"state": "ok", "remaining": {"max_cost": "0.20"}},
+        {"state": "exceeded", "remaining": {"max_cost": "0"}},
+    ]
+    assert await how_it_is(api, run) == FAILED
+    history = (await api.get(f"/executions/{run}/events")).data
+    assert [event["type"] for event in history[-2:]] == ["usage_recorded", "failed"]
+    assert "max_cost of 1.20" in history[-1]["data"]["error"]
+    assert history[-1]["data"]["totals"]["cost_usd"] == "1.5"
+
+
+async def test_a_limit_may_be_spent_to_the_last_cent(api: Api) -> None:
+    run = await run_of(api, await spender(api, max_cost=1))
+
+    await spend(api, run)
+
+    assert await spend(api, run) == {"state": "ok", "remaining": {"max_cost": "0.0"}}
+    assert await how_it_is(api, run) == ("running", "")
+
+
+async def test_what_follows_the_crossing_in_a_batch_is_not_recorded(api: Api) -> None:
+    run = await run_of(api, await spender(api, max_cost="0.30"))
+    frames = [
+        {"type": "content", "content": "before"},
+        {"type": "usage", **HALF_A_DOLLAR},
+        {"type": "content", "content": "after"},
+    ]
+
+    reply = await api.post(f"/executions/{run}/frames", frames)
+
+    assert reply.data["budget"]["state"] == "exceeded"
+    history = (await api.get(f"/executions/{run}/events")).data
+    assert [event["type"] for event in history[2:]] == [
+        "content_streamed",
+        "usage_recorded",
+        "failed",
+    ]
+    refused = await api.post(f"/executions/{run}/frames", frames)
+    assert_problem(refused, 400, "illegal_transition", "failed")
+
+
+async def test_tokens_and_tool_calls_have_limits_too(api: Api) -> None:
+    agent = await spender(api, max_total_tokens=10, max_tool_calls=1)
+    first, second = await run_of(api, agent), await run_of(api, agent)
+    call = {"type": "tool_start", "id": "1", "name": "search"}
+
+    assert (await spend(api, first, {"model": "m", "prompt_tokens": 11}))["state"] == "exceeded"
+    once = (await api.post(f"/executions/{second}/frames", call)).data["budget"]
+    twice = (await api.post(f"/executions/{second}/frames", call)).data["budget"]
+
+    assert once["remaining"] == {"max_total_tokens": 10, "max_tool_calls": 0}
+    assert twice["state"] == "exceeded"
+    assert [await how_it_is(api, run) for run in (first, second)] == [FAILED, FAILED]
+
+
+async def test_a_tree_spends_from_one_budget_and_ends_with_it(api: Api) -> None:
+    root = await run_of(api, await spender(api, max_cost="1.20"))
+    worker = (await registered(api, "Worker"))["id"]
+    child = await run_of(api, worker, parent_execution_id=root)
+    grandchild = await run_of(api, worker, parent_execution_id=child)
+
+    states = [(await spend(api, run))["state"] for run in (root, child, grandchild)]
+
+    assert states == ["ok", "ok", "exceeded"]
+    assert await how_it_is(api, root) == await how_it_is(api, grandchild) == FAILED
+    error = (await api.get(f"/executions/{root}")).data["error"]
+    assert grandchild in error
+
+
+async def test_the_tightest_of_several_budgets_holds(api: Api) -> None:
+    root = await run_of(api, await spender(api, max_cost=10))
+    careful = await spender(api, "Careful", max_cost="0.60", max_total_tokens=10**9)
+    child = await run_of(api, careful, parent_execution_id=root)
+
+    first, second = await spend(api, child), await spend(api, child)
+
+    assert first["remaining"] == {"max_cost": "0.10", "max_total_tokens": 10**9 - 500_000}
+    assert second["state"] == "exceeded"
+    assert await how_it_is(api, child) == FAILED
+    assert await how_it_is(api, root) == ("running", "")
+    assert (await spend(api, root))["remaining"] == {"max_cost": "8.5"}
+
+
+@pytest.mark.parametrize("limit", [{"max_children": 1}, {"max_depth": 1}])
+async def test_a_child_beyond_the_budget_is_refused(api: Api, limit: Json) -> None:
+    root = await run_of(api, await spender(api, **limit))
+    worker = (await registered(api, "Worker"))["id"]
+    child = await run_of(api, worker, parent_execution_id=root)
+
+    refused = await api.post("/executions", {"agent_id": worker, "parent_execution_id": child})
+
+    assert_problem(refused, 400, "budget_exceeded", next(iter(limit)))
+    assert await how_it_is(api, root) == ("running", "")
+
+
+async def test_tokens_without_a_price_count_by_the_setting(api: Api) -> None:
+    run = await run_of(api, await spender(api, max_cost="0.01"))
+    unheard_of = {"model": "unheard-of", "prompt_tokens": 900}
+
+    told = [await spend(api, run, unheard_of) for _ in range(2)]
+
+    assert told[0] == {"state": "ok", "remaining": {"max_cost": "0.001"}}
+    assert told[1]["state"] == "exceeded"
+
+
+async def test_a_reported_cost_counts(api: Api) -> None:
+    run = await run_of(api, await spender(api, max_cost="0.01"))
+
+    assert (await spend(api, run, {"model": "m", "cost_usd": "0.02"}))["state"] == "exceeded"
+
+
+async def test_a_run_without_a_budget_is_told_of_none(api: Api, agent: Json) -> None:
+    run = await run_of(api, agent["id"])
+
+    assert "budget" not in (await api.post(f"/executions/{run}/usage", HALF_A_DOLLAR)).data
+
+
+async def test_a_whole_run_is_recorded_as_it_was_and_counted(api: Api) -> None:
+    agent = await spender(api, max_cost="0.60")
+    root = await run_of(api, agent)
+    whole = {"agent_id": agent, "usage": [HALF_A_DOLLAR, HALF_A_DOLLAR], "output": {}}
+
+    over = (await api.post("/executions/record", {**whole, "parent_execution_id": root})).data
+
+    assert await how_it_is(api, over["id"]) == ("completed", "")
+    assert (await spend(api, root))["state"] == "exceeded"
+
+
+async def test_a_limit_that_is_none_is_refused(api: Api, agent: Json) -> None:
+    body = {"version": "1", "run_budget": {"max_cost": "a lot"}}
+
+    refused = await api.post(f"/agents/{agent['id']}/versions", body)
+
+    assert_problem(refused, 400, "invalid_config", "run_budget.max_cost")
