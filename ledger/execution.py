@@ -35,6 +35,7 @@ class Execution(BaseAggregate[str]):
     def __init__(self) -> None:
         self.workspace = ""
         self.agent_id = ""
+        self.user_id = ""
         self.agent_version_id = ""
         self.mode: e.Mode = "record"
         self.status = Status.PENDING
@@ -285,6 +286,7 @@ class Execution(BaseAggregate[str]):
     def _begin(self, event: e.Created) -> None:
         self.workspace = event.envelope.stamp.workspace
         self.agent_id = event.agent_id
+        self.user_id = event.user_id
         self.agent_version_id = event.agent_version_id
         self.mode = event.mode
         self.status = event.status

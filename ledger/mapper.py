@@ -24,6 +24,7 @@ from ledger import (
     events,
     model_prices,
     score_config,
+    standing_budgets,
 )
 from ledger.clock import TIME_LENGTH, parse_time
 from ledger.errors import UnreadableEvent
@@ -52,6 +53,7 @@ _KNOWN_MODULES = {
         events,
         model_prices,
         score_config,
+        standing_budgets,
     )
 }
 

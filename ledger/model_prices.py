@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
@@ -102,6 +103,7 @@ class ModelPrices(BaseAggregate[str]):
         self.stated: tuple[Stated, ...] = ()
 
     @staticmethod
+    @lru_cache(maxsize=4_096)
     def id_of(workspace: str, model: str) -> str:
         """The same for everybody who asks for the prices of a model in a workspace."""
         return f"price:{sha256(encode((workspace, model))).hexdigest()[:40]}"

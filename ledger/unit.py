@@ -4,14 +4,14 @@ Everything here runs on the writer's thread. A unit that is refused is dropped a
 the forks of one that is accepted become what the next unit of the same batch sees.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from ledger.access import ApiKey
 from ledger.agent import Agent
+from ledger.aggregates import A, Aggregate, Aggregates
 from ledger.budget_tree import BudgetTree
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.errors import NotFound, VersionMismatch
@@ -25,26 +25,9 @@ from ledger.price_catalog import Catalog
 from ledger.role import Role
 from ledger.run_budget import Tally
 from ledger.score_config import ScoreConfig
-from ledger.spending import Spending
-from ledger.sqlite import SQLiteStore
+from ledger.spending import Spending, SpentToday
+from ledger.standing_budgets import Purse, StandingBudgets, day_of
 from ledger.usage import Price
-
-Aggregate = (
-    Execution | Agent | AgentName | IdempotencyKey | ApiKey | ScoreConfig | ModelPrices | BudgetTree
-)
-A = TypeVar(
-    "A",
-    Execution,
-    Agent,
-    AgentName,
-    IdempotencyKey,
-    ApiKey,
-    ScoreConfig,
-    ModelPrices,
-    BudgetTree,
-)
-
-_MOST_CACHED = 20_000
 
 
 class Policy(NamedTuple):
@@ -61,65 +44,6 @@ class Policy(NamedTuple):
     approval_ttl: timedelta | None = None
     catalog: Catalog | None = None
     unpriced_usd: Decimal = Decimal(10)
-
-
-class Aggregates:
-    """Aggregates as recorded: a bounded cache in front of the store."""
-
-    def __init__(self, store: SQLiteStore, mapper: LedgerMapper) -> None:
-        self._store = store
-        self._mapper = mapper
-        self._cached: OrderedDict[str, Aggregate] = OrderedDict()
-        self._absent: set[str] = set()  # asked for and not there; nobody else writes
-
-    def get(self, id_: str) -> Aggregate | None:
-        """The aggregate of this id, without decoding the frames it does not need."""
-        cached = self._cached.get(id_)
-        if cached is not None:
-            self._cached.move_to_end(id_)
-            return cached
-        if id_ in self._absent:
-            return None
-        loaded = self._load(id_)
-        if loaded is not None:
-            self.put(loaded)
-        else:
-            self._lacks(id_)
-        return loaded
-
-    def put(self, aggregate: Aggregate) -> None:
-        """Remember an aggregate at the version that is recorded now."""
-        self._cached[aggregate.id] = aggregate
-        self._cached.move_to_end(aggregate.id)
-        self._absent.discard(aggregate.id)
-        if len(self._cached) > _MOST_CACHED:
-            self._cached.popitem(last=False)
-
-    def forget(self, id_: str) -> None:
-        """Load the aggregate afresh next time."""
-        self._cached.pop(id_, None)
-        self._absent.discard(id_)
-
-    def _lacks(self, id_: str) -> None:
-        if len(self._absent) >= _MOST_CACHED:
-            self._absent.clear()
-        self._absent.add(id_)
-
-    def count(self, id_: str, topic: str) -> int:
-        """How many events of a topic an aggregate has in the store."""
-        return self._store.count(id_, topic)
-
-    def _load(self, id_: str) -> Aggregate | None:
-        facts = self._store.read_facts(id_)
-        if not facts:
-            return None
-        first, *rest = map(self._mapper.read, facts)
-        aggregate: Aggregate | None = first.mutate(None)
-        assert aggregate is not None
-        for event in rest:
-            aggregate.evolve(event)
-        aggregate.version = self._store.last_version(id_)
-        return aggregate
 
 
 class Unit:
@@ -144,6 +68,8 @@ class Unit:
         self.policy = policy
         self.role = role
         self.spent: dict[str, Tally] = {}
+        self.spent_today: list[SpentToday] = []
+        self._own_today: dict[Purse, Tally] = {}
         self._spending = spending or Spending()
 
     def new_id(self) -> str:
@@ -208,18 +134,38 @@ class Unit:
             self._accepted(id_)  # before it is spent, so that it is not counted twice
             self.spent[id_] = self.spent.get(id_, Tally()).plus(tally)
 
+    def standing_budgets(self) -> StandingBudgets | None:
+        """What may be spent in a day in the workspace; None when it never had a budget."""
+        return self._find(StandingBudgets, StandingBudgets.id_of(self.stamp.workspace))
+
+    def spend_today(self, purses: Sequence[Purse], tally: Tally) -> None:
+        """Count something against the budgets of the day."""
+        day = day_of(self.stamp.at)
+        self.spent_today.append(SpentToday(self.stamp.workspace, day, purses, tally))
+        for purse in purses:
+            self._own_today[purse] = self._own_today.get(purse, Tally()).plus(tally)
+
+    def today(self, purse: Purse) -> Tally:
+        """What somebody spent today, by this command too."""
+        workspace, day = self.stamp.workspace, day_of(self.stamp.at)
+        sums = self._spending.day(workspace, day)
+        if sums is None:
+            self._spending.put_day(workspace, day, self._recorded.spent_on(workspace, day))
+            sums = self._spending.day(workspace, day) or {}
+        return sums.get(purse, Tally()).plus(self._own_today.get(purse, Tally()))
+
     def tally(self, owner_id: str) -> Tally:
         """What was spent from an execution's budget, by this command too."""
         return self._accepted(owner_id).plus(self.spent.get(owner_id, Tally()))
 
     def _accepted(self, owner_id: str) -> Tally:
         """What was spent by the commands before this one."""
-        known = self._spending.get(owner_id)
+        known = self._spending.tree(owner_id)
         if known is None:
             known = Tally()
             for id_ in self.budget_tree(owner_id).members:
                 known = known.plus(self._recorded_tally(id_))
-            self._spending.put(owner_id, known)
+            self._spending.put_tree(owner_id, known)
         return known
 
     def _recorded_tally(self, id_: str) -> Tally:

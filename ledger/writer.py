@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
+from ledger.aggregates import Aggregate, Aggregates
 from ledger.claims import IdempotencyKey
 from ledger.clock import Clock
 from ledger.commands import Command
@@ -23,7 +24,7 @@ from ledger.mapper import LedgerMapper, Recorded
 from ledger.orders import Answer, Caller, Deliver, Order, Receipt, Reply, deliver_directly
 from ledger.spending import Spending
 from ledger.sqlite import SQLiteStore
-from ledger.unit import Aggregate, Aggregates, Policy, Unit
+from ledger.unit import Policy, Unit
 
 MOST_COMMANDS = 512
 MOST_BYTES = 4 * 1024 * 1024
@@ -151,7 +152,7 @@ class Writer:
 
     def _process(self, orders: Sequence[Order]) -> None:
         began = perf_counter()
-        self._spending.trim()
+        self._spending.next_batch()
         changed: dict[str, Aggregate] = {}
         accepted: list[_Pending] = []
         answers: list[Answer] = []
@@ -203,7 +204,7 @@ class Writer:
             unit.add(IdempotencyKey.use(stamp, caller.key, digest=caller.digest, **used))
         events = unit.collect(self._mapper)
         changed.update(unit.forks())
-        self._spending.add(unit.spent)
+        self._spending.add(unit.spent, unit.spent_today)
         return _Pending(order, receipt, events)
 
     def _answered_before(self, unit: Unit, caller: Caller) -> Receipt | None:

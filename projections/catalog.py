@@ -5,6 +5,7 @@ from typing import Final
 
 from projections.agents import Agents
 from projections.approval_rows import Approvals
+from projections.budgets import Budgets
 from projections.costs import Costs
 from projections.executions import Executions
 from projections.keys import Keys
@@ -26,4 +27,5 @@ ALL: Final[Sequence[Projection]] = (
     ScoreConfigs(),
     Keys(),
     Prices(),
+    Budgets(),
 )

@@ -36,6 +36,7 @@ from ledger.commands.scores import (
     RemoveScoreConfig,
     Score,
 )
+from ledger.commands.standing_budgets import EndBudget, SetBudget
 
 __all__ = [
     "AddGuardrail",
@@ -54,6 +55,7 @@ __all__ = [
     "CreateScoreConfig",
     "Decide",
     "Decision",
+    "EndBudget",
     "EndPrice",
     "ExpireApproval",
     "Fail",
@@ -67,6 +69,7 @@ __all__ = [
     "RequestApproval",
     "RevokeKey",
     "Score",
+    "SetBudget",
     "SetPrice",
     "Start",
     "SupersedeApproval",

@@ -1,14 +1,16 @@
 """Spending under run budgets: the event that crosses a limit is the last one of its run."""
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
-from typing import Any, Final
+from decimal import Decimal, localcontext
+from typing import Any, Final, NamedTuple
 
 from ledger import events as e
 from ledger.commands.usage import usage_facts
+from ledger.exact import EXACT
 from ledger.execution import Execution
 from ledger.frames import Step, UsageReport
 from ledger.run_budget import BudgetExceeded, RunBudget, Tally, spent_of
+from ledger.standing_budgets import purses_of
 from ledger.unit import Unit
 
 Json = dict[str, Any]
@@ -27,11 +29,12 @@ def append_within_budget(execution: Execution, unit: Unit, steps: Sequence[Step]
     """
     for step in steps:
         spent = append_step(execution, unit, step)
-        crossed = None if spent is None else next(_crossed(execution, unit), None)
+        limits = () if spent is None else _limits(execution, unit)
+        crossed = next((limit for limit in limits if limit.left < 0), None)
         if crossed is not None:
-            _stop(execution, unit, *crossed)
+            _stop(execution, unit, crossed)
             break
-    return standing(execution, unit)
+    return _standing(execution, unit)
 
 
 def append_step(execution: Execution, unit: Unit, step: Step) -> Tally | None:
@@ -40,6 +43,7 @@ def append_step(execution: Execution, unit: Unit, step: Step) -> Tally | None:
         facts = usage_facts(unit, step)
         execution.record_usage(unit.stamp, facts)
         tally = tally_of(facts)
+        unit.spend_today(purses_of(execution.agent_id, execution.user_id), tally)
     else:
         execution.append(unit.stamp, [step])
         if step.event is not e.ToolStarted:
@@ -70,30 +74,70 @@ def refuse_beyond_budget(parent: Execution, unit: Unit) -> None:
                 raise BudgetExceeded(message, execution_id=owner.id, limit=name, most=most)
 
 
-def standing(execution: Execution, unit: Unit) -> Json:
+def refuse_over_spent(unit: Unit, agent_id: str, user_id: str) -> None:
+    """Raises BudgetExceeded when the budget of the day is spent of whoever asks for a run."""
+    for limit in _of_the_day(unit, agent_id, user_id):
+        if limit.left < 0:
+            message = f"{limit.whose} {limit.name} of {limit.most} is exceeded"
+            raise BudgetExceeded(message, limit=limit.name, most=str(limit.most))
+
+
+def is_limited(execution: Execution, unit: Unit) -> bool:
+    """Whether any budget limits what an execution spends."""
+    if execution.budget_owners:
+        return True
+    standing = unit.standing_budgets()
+    return standing is not None and any(
+        each.purse(execution.agent_id, execution.user_id) for each in standing.budgets
+    )
+
+
+def _standing(execution: Execution, unit: Unit) -> Json:
     """How the budgets stand that an execution spends from; the tightest of each limit."""
     remaining: Json = {}
     exceeded = False
-    for owner in _owners(execution, unit):
-        for name, left in _left(owner, unit):
-            exceeded = exceeded or left < 0
-            remaining[name] = min(left, remaining.get(name, left))
+    for limit in _limits(execution, unit):
+        exceeded = exceeded or limit.left < 0
+        remaining[limit.name] = min(limit.left, remaining.get(limit.name, limit.left))
     shown = {name: max(left, type(left)(0)) for name, left in remaining.items()}
     return {"state": "exceeded" if exceeded else "ok", "remaining": shown}
 
 
-def _left(owner: Execution, unit: Unit) -> Iterator[tuple[str, Any]]:
-    budget = owner.budget or RunBudget()
-    spent = spent_of(budget, unit.tally(owner.id), unit.policy.unpriced_usd)
-    for name, each in spent.items():
-        yield name, getattr(budget, name) - each
+class _Limit(NamedTuple):
+    """One limit of one budget: what it is of, what it allows, and what is left of that."""
+
+    name: str
+    most: Any
+    left: Any
+    whose: str
+    owner: Execution | None = None
 
 
-def _crossed(execution: Execution, unit: Unit) -> Iterator[tuple[Execution, str]]:
+def _limits(execution: Execution, unit: Unit) -> Iterator[_Limit]:
     for owner in _owners(execution, unit):
-        for name, left in _left(owner, unit):
-            if left < 0:
-                yield owner, name
+        whose = "its" if owner.id == execution.id else f"the budget of execution {owner.id}:"
+        for name, most, left in _left(owner.budget or RunBudget(), unit.tally(owner.id), unit):
+            yield _Limit(name, most, left, whose, owner)
+    yield from _of_the_day(unit, execution.agent_id, execution.user_id)
+
+
+def _of_the_day(unit: Unit, agent_id: str, user_id: str) -> Iterator[_Limit]:
+    standing = unit.standing_budgets()
+    for budget in () if standing is None else standing.budgets:
+        purse = budget.purse(agent_id, user_id)
+        if purse is not None:
+            whose = f"the day's budget {budget.id} of the {' '.join(filter(None, purse))}:"
+            for name, most, left in _left(budget.limits, unit.today(purse), unit):
+                yield _Limit(name, most, left, whose)
+
+
+def _left(budget: RunBudget, tally: Tally, unit: Unit) -> Iterator[tuple[str, Any, Any]]:
+    spent = spent_of(budget, tally, unit.policy.unpriced_usd)
+    for name, each in spent.items():
+        most = getattr(budget, name)
+        with localcontext(EXACT):
+            left = most - each
+        yield name, most, left
 
 
 def _owners(execution: Execution, unit: Unit) -> Iterator[Execution]:
@@ -102,12 +146,11 @@ def _owners(execution: Execution, unit: Unit) -> Iterator[Execution]:
         yield execution if id_ == execution.id else unit.execution(id_)
 
 
-def _stop(execution: Execution, unit: Unit, owner: Execution, limit: str) -> None:
-    most = getattr(owner.budget, limit)
-    whose = "its" if owner.id == execution.id else f"the budget of execution {owner.id}:"
-    error = f"{whose} {limit} of {most} is exceeded"
-    facts = {"error": error, "error_code": "budget_exceeded"}
+def _stop(execution: Execution, unit: Unit, limit: _Limit) -> None:
+    said = f"{limit.name} of {limit.most} is exceeded"
+    facts = {"error": f"{limit.whose} {said}", "error_code": "budget_exceeded"}
     execution.fail(unit.stamp, facts)
-    if not owner.status.is_terminal:
-        own = f"its {limit} of {most} is exceeded, by execution {execution.id}"
+    owner = limit.owner
+    if owner is not None and not owner.status.is_terminal:
+        own = f"its {said}, by execution {execution.id}"
         owner.fail(unit.stamp, facts | {"error": own})

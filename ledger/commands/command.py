@@ -2,7 +2,8 @@
 
 from typing import Any, NamedTuple, Protocol
 
-from ledger.unit import Aggregate, Unit
+from ledger.aggregates import Aggregate
+from ledger.unit import Unit
 
 
 class Decision(NamedTuple):

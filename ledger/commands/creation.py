@@ -10,7 +10,7 @@ from ledger.agent import Agent
 from ledger.approval_policy import ApprovalPolicy, holds_back, policy_in
 from ledger.budget_tree import BudgetTree
 from ledger.commands.agents import agent_of_name
-from ledger.commands.budgets import refuse_beyond_budget
+from ledger.commands.budgets import refuse_beyond_budget, refuse_over_spent
 from ledger.commands.command import Decision
 from ledger.errors import InvalidConfig, LimitExceeded, ParentStopped
 from ledger.execution import Execution
@@ -57,6 +57,8 @@ class CreateExecution:
             config, budget = version.config, _budget(version.run_budget)
             policy = policy_in(version.approval_policy) if holds_back(config) else None
         id_ = unit.new_id()
+        if self.mode == "execute":
+            refuse_over_spent(unit, agent.id, self.user_id)
         facts = {
             "mode": self.mode,
             "agent_id": agent.id,

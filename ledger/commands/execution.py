@@ -8,9 +8,8 @@ from itertools import groupby
 from ledger import events as e
 from ledger.approval_policy import ApprovalPolicy
 from ledger.commands.approvals import request_approval
-from ledger.commands.budgets import append_step, append_within_budget
+from ledger.commands.budgets import append_step, append_within_budget, is_limited
 from ledger.commands.command import Decision
-from ledger.commands.usage import usage_facts
 from ledger.events import EncodedFrame
 from ledger.execution import Execution
 from ledger.frames import Step, UsageReport
@@ -61,7 +60,7 @@ class Append:
     def decide(self, unit: Unit) -> Decision:
         """Record a frame's event for each."""
         execution = unit.at_work(self.execution_id, self.lease)
-        if execution.budget_owners:
+        if is_limited(execution, unit):
             budget = append_within_budget(execution, unit, self.steps)
             return Decision(execution, budget=budget)
         append_steps(execution, unit, self.steps)
@@ -77,8 +76,7 @@ def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> Non
     for is_usage, group in groupby(steps, lambda step: isinstance(step, UsageReport)):
         if is_usage:
             for report in group:
-                assert isinstance(report, UsageReport)
-                execution.record_usage(unit.stamp, usage_facts(unit, report))
+                append_step(execution, unit, report)
         else:
             execution.append(unit.stamp, [f for f in group if isinstance(f, EncodedFrame)])
 

@@ -6,6 +6,7 @@ from typing import Final
 from server.api import (
     agents,
     approvals,
+    budgets,
     costs,
     dashboard,
     docs,
@@ -35,6 +36,7 @@ _DESCRIBED: Final[Sequence[Route]] = (
     *agents.ROUTES,
     *costs.ROUTES,
     *prices.ROUTES,
+    *budgets.ROUTES,
     *traces.ROUTES,
     *scores.ROUTES,
     *sessions.ROUTES,

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "agents": "server.cli.agents:app",
     "costs": "server.cli.costs:costs",
     "prices": "server.cli.prices:app",
+    "budgets": "server.cli.budgets:app",
     "reprice": "server.cli.repricing:reprice",
     "keys": "server.cli.keys:app",
     "rebuild": "server.cli.maintenance:rebuild",

@@ -313,6 +313,15 @@ def test_a_price_is_stated_for_a_model_that_had_none(cli: Cli) -> None:
     assert ended["valid_until"] == "2030-01-01T00:00:00.000000Z"
 
 
+def test_a_budget_of_the_day_is_set_and_ended(cli: Cli) -> None:
+    printed = cli("budgets", "set", "--of", "user", "--user-id", "mallory", "--max-cost", "0.5")
+    [budget] = cli.json("budgets", "list")["data"]
+
+    assert "mallory" in printed
+    assert (budget["user_id"], budget["max_cost"]) == ("mallory", "0.5")
+    assert "limits nothing any more" in cli("budgets", "end", budget["id"])
+
+
 def test_the_first_key_is_made_at_the_file_and_then_every_request_needs_one(
     tmp_path: Path,
 ) -> None:

@@ -225,6 +225,19 @@ def a_spent_budget(story: Story) -> None:
         story.tell(c.Append(child_id, steps_of(FRAMES.validate_python(decode(report)))))
 
 
+def a_spent_day(story: Story) -> None:
+    """A workspace with budgets of the day: one that ended, and one that stops a user's run."""
+    story.tell(c.SetBudget("user", max_cost=Decimal("0.005"), note="each of them"))
+    gone = story.tell(c.SetBudget("workspace", max_total_tokens=10**6)).subject
+    assert gone is not None
+    story.tell(c.EndBudget(gone))
+    create = c.CreateExecution(mode="record", input={}, agent_name="Writer", user_id="ada")
+    run = story.tell(create).id
+    story.tell(c.Start(run, "worker-1"))
+    report = b'[{"type": "usage", "model": "gpt-x", "prompt_tokens": 3000}]'
+    story.tell(c.Append(run, steps_of(FRAMES.validate_python(decode(report)))))
+
+
 STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "an-approved-run": an_approved_run,
     "many-endings": many_endings,
@@ -233,6 +246,7 @@ STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "prices-of-its-own": prices_of_its_own,
     "a-repriced-run": a_repriced_run,
     "a-spent-budget": a_spent_budget,
+    "a-spent-day": a_spent_day,
 }
 
 

@@ -182,3 +182,95 @@ async def test_a_limit_that_is_none_is_refused(api: Api, agent: Json) -> None:
     refused = await api.post(f"/agents/{agent['id']}/versions", body)
 
     assert_problem(refused, 400, "invalid_config", "run_budget.max_cost")
+
+
+# Budgets of days
+
+
+async def day_budget(api: Api, **facts: Any) -> Json:
+    await api.post("/prices", PRICE)
+    budget: Json = (await api.post("/budgets", facts)).data
+    return budget
+
+
+async def test_the_runs_of_a_workspace_share_the_budget_of_the_day(api: Api, agent: Json) -> None:
+    first, second = await run_of(api, agent["id"]), await run_of(api, agent["id"])
+    await day_budget(api, scope="workspace", max_cost="1.20")
+
+    told = [await spend(api, run) for run in (first, second, first)]
+
+    assert [each["remaining"]["max_cost"] for each in told] == ["0.70", "0.20", "0"]
+    assert await how_it_is(api, first) == FAILED
+    assert await how_it_is(api, second) == ("running", "")
+    assert (await spend(api, second))["state"] == "exceeded"
+
+
+async def test_what_was_spent_before_the_budget_was_set_counts(api: Api, agent: Json) -> None:
+    run = await run_of(api, agent["id"])
+    await api.post("/prices", PRICE)
+    await api.post(f"/executions/{run}/usage", HALF_A_DOLLAR)
+    await day_budget(api, scope="workspace", max_cost="0.90")
+
+    assert (await spend(api, run))["state"] == "exceeded"
+
+
+async def test_each_user_has_a_budget_of_their_own(api: Api, agent: Json) -> None:
+    await day_budget(api, scope="user", max_cost="0.60")
+    await day_budget(api, scope="user", user_id="ada", max_cost="0.40")
+    ada, grace, nobody = [
+        await run_of(api, agent["id"], **user)
+        for user in ({"user_id": "ada"}, {"user_id": "grace"}, {})
+    ]
+
+    assert (await spend(api, ada))["state"] == "exceeded"
+    assert (await spend(api, grace)) == {"state": "ok", "remaining": {"max_cost": "0.10"}}
+    assert "budget" not in (await api.post(f"/executions/{nobody}/usage", HALF_A_DOLLAR)).data
+
+
+async def test_an_agents_budget_is_no_others(api: Api, agent: Json) -> None:
+    other = await registered(api, "Other")
+    await day_budget(api, scope="agent", agent_id=agent["id"], max_total_tokens=1)
+    mine, theirs = await run_of(api, agent["id"]), await run_of(api, other["id"])
+
+    assert (await spend(api, mine))["state"] == "exceeded"
+    assert "budget" not in (await api.post(f"/executions/{theirs}/usage", HALF_A_DOLLAR)).data
+
+
+async def test_no_run_begins_for_whom_the_day_is_spent(api: Api, agent: Json) -> None:
+    await day_budget(api, scope="agent", max_total_tokens=1)
+    await spend(api, await run_of(api, agent["id"]))
+
+    refused = await api.post(f"/agents/{agent['id']}/execute", {"input": {}, "async_mode": True})
+
+    assert_problem(refused, 400, "budget_exceeded", "max_total_tokens")
+
+
+async def test_a_budget_that_ended_limits_nothing(api: Api, agent: Json) -> None:
+    budget = await day_budget(api, scope="workspace", max_cost="0.10", note="a trial")
+    assert (await api.get("/budgets")).data == [budget]
+
+    assert (await api.delete(f"/budgets/{budget['id']}")).status == 204
+
+    run = await run_of(api, agent["id"])
+    assert "budget" not in (await api.post(f"/executions/{run}/usage", HALF_A_DOLLAR)).data
+    assert (await api.get("/budgets")).data == []
+    assert_problem(await api.delete(f"/budgets/{budget['id']}"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"scope": "workspace"}, "max_cost"),
+        ({"scope": "workspace", "max_cost": -1}, "max_cost"),
+        ({"scope": "team", "max_cost": 1}, "scope"),
+        ({"scope": "user", "agent_id": "a", "max_cost": 1}, "agent_id"),
+    ],
+)
+async def test_what_is_no_budget_is_refused(api: Api, body: Json, named: str) -> None:
+    assert_problem(await api.post("/budgets", body), 400, "validation_error", named)
+
+
+async def test_a_budget_is_of_an_agent_that_there_is(api: Api) -> None:
+    body = {"scope": "agent", "agent_id": "nobody", "max_cost": 1}
+
+    assert_problem(await api.post("/budgets", body), 404, "not_found", "nobody")

@@ -37,6 +37,7 @@ async def theirs(steward: Api) -> dict[str, str]:
     score = {"execution_id": execution, "name": "score-of-a", "value": 1}
     price = {"model": "model-of-a", "input": "1", "output": "1"}
     return {
+        "budget_id": (await a.post("/budgets", {"scope": "agent", "max_cost": 9})).data["id"],
         "price_id": (await a.post("/prices", price)).data["id"],
         "agent_id": agent["id"],
         "version_id": version["id"],

@@ -320,6 +320,11 @@ ON_KEY: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
 }
 """Commands about an API key."""
 
+ON_BUDGET: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
+    c.EndBudget: lambda _, subject: st.just(c.EndBudget(subject)),
+}
+"""Commands about the budgets of days; `subject` is the last one that was set."""
+
 ON_PRICE: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
     c.EndPrice: lambda _, subject: st.builds(
         c.EndPrice, priced_models, st.just(subject), st.none() | times
@@ -333,6 +338,13 @@ NEW: Final[Mapping[type[Any], Commands]] = {
     c.RegisterAgent: st.builds(c.RegisterAgent, names, description=words),
     c.CreateScoreConfig: st.builds(c.CreateScoreConfig, score_configs),
     c.CreateKey: st.builds(c.CreateKey, words, st.sampled_from(Role), words, words),
+    c.SetBudget: st.builds(
+        c.SetBudget,
+        st.sampled_from(["workspace", "agent", "user"]),
+        st.none() | words,
+        st.none() | money,
+        st.none() | st.integers(0, 10_000),
+    ),
     c.SetPrice: st.builds(
         c.SetPrice, priced_models, prices, st.none() | times, st.none() | times, st.none() | words
     ),

@@ -22,13 +22,14 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from pydantic import BaseModel
 
 from ledger import commands as c
+from ledger.aggregates import Aggregates
 from ledger.errors import KeyReused, LedgerError, VersionMismatch
 from ledger.event import Event
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.orders import Caller, Receipt
 from ledger.status import Status
 from ledger.strict_json import encode
-from ledger.unit import Aggregates, Policy
+from ledger.unit import Policy
 from ledger.usage import Price
 from tests.property import ledger_strategies as draws
 from tests.recording import ACME, SECONDS, UMBRELLA, HandClock, Recording
@@ -41,12 +42,14 @@ REMARKS = {
     "execution.score_removed.v1",
     "execution.usage_repriced.v1",
 }
+DATED = (c.SetPrice, c.SetBudget)
 ON_EXISTING = {
     **draws.ON_EXECUTION,
     **draws.ON_AGENT,
     **draws.ON_CONFIG,
     **draws.ON_KEY,
     **draws.ON_PRICE,
+    **draws.ON_BUDGET,
 }
 
 
@@ -178,7 +181,7 @@ class LedgerLaws(RuleBasedStateMachine):
     @rule(
         target=others,
         data=st.data(),
-        kind=st.sampled_from([c.RegisterAgent, c.CreateScoreConfig, c.CreateKey, c.SetPrice]),
+        kind=st.sampled_from([c.RegisterAgent, c.CreateScoreConfig, c.CreateKey, *DATED]),
     )
     def make(self, data: st.DataObject, kind: type[Any]) -> Any:
         receipt = self.give(data.draw(draws.NEW[kind]))
@@ -201,6 +204,7 @@ class LedgerLaws(RuleBasedStateMachine):
             c.RegisterAgent: draws.ON_AGENT,
             c.CreateScoreConfig: draws.ON_CONFIG,
             c.SetPrice: draws.ON_PRICE,
+            c.SetBudget: draws.ON_BUDGET,
         }
         commands = table.get(kind, draws.ON_KEY)
         command = commands[data.draw(st.sampled_from(list(commands)))]
