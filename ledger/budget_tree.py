@@ -1,10 +1,12 @@
 """Which executions spend from a run budget: the one that has it, and all below it."""
 
-from typing import ClassVar, Self
+from decimal import Decimal, localcontext
+from typing import Any, ClassVar, Self
 
 from eventsourcing.domain import BaseAggregate
 
 from ledger.event import Event, FirstEvent, Stamp, envelope_of
+from ledger.exact import EXACT
 
 
 class TreeBegun(FirstEvent):
@@ -23,6 +25,23 @@ class TreeJoined(Event):
     execution_id: str
 
 
+class RaiseAsked(Event):
+    """A human was asked to raise the budget; not again before they say yes."""
+
+    TOPIC: ClassVar[str] = "budget_tree.raise_asked.v1"
+
+    approval_id: str
+
+
+class BudgetRaised(Event):
+    """A human said yes: so many dollars more, for the limit and for when to ask again."""
+
+    TOPIC: ClassVar[str] = "budget_tree.raised.v1"
+
+    approval_id: str
+    by: Decimal
+
+
 class BudgetTree(BaseAggregate[str]):
     """The members of a tree, the owner of the budget first."""
 
@@ -31,6 +50,8 @@ class BudgetTree(BaseAggregate[str]):
     def __init__(self) -> None:
         self.workspace = ""
         self.members: tuple[str, ...] = ()
+        self.asked = False
+        self.raised_by = Decimal(0)
 
     @staticmethod
     def id_of(owner_id: str) -> str:
@@ -50,9 +71,18 @@ class BudgetTree(BaseAggregate[str]):
 
     def join(self, stamp: Stamp, execution_id: str) -> None:
         """Note an execution below it."""
-        self.trigger_event(
-            TreeJoined, timestamp=stamp.at, envelope=envelope_of(stamp), execution_id=execution_id
-        )
+        self._record(stamp, TreeJoined, execution_id=execution_id)
+
+    def ask(self, stamp: Stamp, approval_id: str) -> None:
+        """Note that a human was asked for more money."""
+        self._record(stamp, RaiseAsked, approval_id=approval_id)
+
+    def raise_(self, stamp: Stamp, approval_id: str, by: Decimal) -> None:
+        """Add the money that a human granted."""
+        self._record(stamp, BudgetRaised, approval_id=approval_id, by=by)
+
+    def _record(self, stamp: Stamp, event: type[Event], **facts: Any) -> None:
+        self.trigger_event(event, timestamp=stamp.at, envelope=envelope_of(stamp), **facts)
 
     def evolve(self, event: Event) -> None:
         """Follow a recorded fact."""
@@ -62,5 +92,11 @@ class BudgetTree(BaseAggregate[str]):
                 self.members = (event.execution_id,)
             case TreeJoined():
                 self.members += (event.execution_id,)
+            case RaiseAsked():
+                self.asked = True
+            case BudgetRaised():
+                self.asked = False
+                with localcontext(EXACT):
+                    self.raised_by += event.by
             case _:
                 pass

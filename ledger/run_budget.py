@@ -1,7 +1,7 @@
 """What a run may spend, with all that runs below it; and what it has spent."""
 
 from collections.abc import Mapping
-from decimal import Decimal, localcontext
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,6 +11,7 @@ from ledger.exact import EXACT
 from ledger.fields import Count, Money
 
 _MILLION: Final = Decimal(1_000_000)
+_MOST_RAISED: Final = 10**9
 
 
 class RunBudget(BaseModel):
@@ -22,6 +23,8 @@ class RunBudget(BaseModel):
         max_tool_calls: begun.
         max_children: executions below it, their children included.
         max_depth: levels below it; 0 is no child at all.
+        ask_at: US dollars past which a human is asked to raise `max_cost`.
+        raise_by: dollars by which they are asked to raise it; by `max_cost` if None.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -31,6 +34,15 @@ class RunBudget(BaseModel):
     max_tool_calls: int | None = None
     max_children: int | None = None
     max_depth: int | None = None
+    ask_at: Decimal | None = None
+    raise_by: Decimal | None = None
+
+    def raised(self, by: Decimal) -> "RunBudget":
+        """The same with more money, where money is limited."""
+        if self.max_cost is None or not by:
+            return self
+        with localcontext(EXACT):
+            return self.model_copy(update={"max_cost": self.max_cost + by})
 
 
 class _Asked(BaseModel):
@@ -41,6 +53,8 @@ class _Asked(BaseModel):
     max_tool_calls: Count | None = None
     max_children: Count | None = None
     max_depth: Count | None = None
+    ask_at: Money | None = None
+    raise_by: Money | None = None
 
 
 def budget_in(given: Any) -> RunBudget | None:
@@ -59,7 +73,36 @@ def budget_in(given: Any) -> RunBudget | None:
         message = f"{where}: {problem['msg']}"
         raise InvalidConfig(message) from None
     budget = RunBudget(**dict(asked))
+    if budget.max_cost is None and (budget.ask_at is not None or budget.raise_by is not None):
+        message = "run_budget.ask_at, run_budget.raise_by: only with max_cost, which they are about"
+        raise InvalidConfig(message)
     return None if budget == RunBudget() else budget
+
+
+CHECKPOINT: Final = "budget"
+"""The checkpoint at which a run under a budget asks for more money."""
+
+
+class Raise(NamedTuple):
+    """What a yes at the checkpoint adds to a budget.
+
+    Attributes:
+        owner_id: the execution whose budget it is, as the request says.
+        by: US dollars.
+    """
+
+    owner_id: str
+    by: Decimal
+
+
+def raise_in(payload: Mapping[str, Any]) -> Raise | None:
+    """What a request at the checkpoint asks for; None where it names no amount."""
+    try:
+        by = Decimal(str(payload.get("raise_by")))
+        is_amount = 0 < by <= _MOST_RAISED
+    except InvalidOperation:
+        return None
+    return Raise(str(payload.get("budget_of")), by) if is_amount else None
 
 
 class BudgetExceeded(Refused):

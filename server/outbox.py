@@ -5,7 +5,7 @@ status. One task at a time sends, so that a caller who is cancelled cannot lose 
 """
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -24,7 +24,11 @@ log = structlog.get_logger()
 
 
 class Outbox:
-    """The commands of one run. Everything here happens on the event loop."""
+    """The commands of one run. Everything here happens on the event loop.
+
+    Attributes:
+        is_limited: whether the run was under a budget at the last answer; None before the first.
+    """
 
     def __init__(self, services: Services, caller: Caller, execution_id: str) -> None:
         self.execution_id = execution_id
@@ -34,6 +38,13 @@ class Outbox:
         self._timer: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[None] | None = None
         self._refusal: Exception | None = None
+        self.is_limited: bool | None = None
+        self._question: dict[str, Any] | None = None
+
+    def take_question(self) -> dict[str, Any] | None:
+        """What a human is to be asked before a budget is spent, once."""
+        question, self._question = self._question, None
+        return question
 
     def add(self, step: Step) -> None:
         """Take a frame or a usage report in; it is recorded soon."""
@@ -101,7 +112,9 @@ class Outbox:
         try:
             while self._steps:
                 batch, self._steps = self._steps[:MOST_STEPS], self._steps[MOST_STEPS:]
-                await self.record(Append(self.execution_id, batch), _size(batch))
+                receipt = await self.record(Append(self.execution_id, batch), _size(batch))
+                self.is_limited = receipt.budget is not None
+                self._question = (receipt.budget or {}).get("ask")
         except Exception as refusal:  # kept for whoever flushes
             self._refusal = refusal
         finally:

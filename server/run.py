@@ -129,6 +129,20 @@ class Run:
         _ = report.reading  # refused here, where the agent can see it
         self._outbox.add(report)
         await self._outbox.make_room()
+        await self._heed_budget()
+
+    async def _heed_budget(self) -> None:
+        """Go on only when it is known what the spending did to a budget, if there may be one."""
+        if self._outbox.is_limited is not False:
+            await self._outbox.flush()
+        await self._ask_for_more()
+
+    async def _ask_for_more(self) -> None:
+        """Wait for a human where a budget wants one asked; a no leaves the budget as it is."""
+        question = self._outbox.take_question()
+        if question is not None:
+            await self.approval("budget", question, on_reject="resume")
+            self._outbox.take_question()  # of frames that left before the answer
 
     async def approval(
         self,
@@ -175,7 +189,7 @@ class Run:
             request = RequestApproval(self.execution_id, checkpoint, shown, policy=policy)
             receipt = await self._outbox.give(request)
             decision = await self._park(self._decision)
-            return approval_of(receipt.events[-1], self._edited, decision)
+            return approval_of(receipt.events[0], self._edited, decision)
         finally:
             self._decision = None
 
@@ -225,6 +239,7 @@ class Run:
     async def _stream(self, event: type[e.Frame], **facts: Any) -> None:
         self._add(event, **facts)
         await self._outbox.make_room()
+        await self._ask_for_more()
 
     def _add(self, event: type[e.Frame], **facts: Any) -> None:
         payload = encode({name: fact for name, fact in facts.items() if fact is not None})

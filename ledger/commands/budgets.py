@@ -62,7 +62,7 @@ def tally_of(facts: Json) -> Tally:
 def refuse_beyond_budget(parent: Execution, unit: Unit) -> None:
     """Raises BudgetExceeded when a budget above forbids another execution below the parent."""
     for owner in _owners(parent, unit):
-        budget = owner.budget or RunBudget()
+        budget = _budget_of(owner)
         children = len(unit.budget_tree(owner.id).members) - 1
         depth = parent.depth - owner.depth + 1
         for name, most, comes_to in (
@@ -100,7 +100,32 @@ def _standing(execution: Execution, unit: Unit) -> Json:
         exceeded = exceeded or limit.left < 0
         remaining[limit.name] = min(limit.left, remaining.get(limit.name, limit.left))
     shown = {name: max(left, type(left)(0)) for name, left in remaining.items()}
-    return {"state": "exceeded" if exceeded else "ok", "remaining": shown}
+    if exceeded:
+        return {"state": "exceeded", "remaining": shown}
+    question = next(_questions(execution, unit), None)
+    if question is None:
+        return {"state": "ok", "remaining": shown}
+    return {"state": "ask", "remaining": shown, "ask": question}
+
+
+def _questions(execution: Execution, unit: Unit) -> Iterator[Json]:
+    """What a human is to be asked for: the payload of a request at the checkpoint `budget`."""
+    for owner in _owners(execution, unit):
+        budget, tree = _budget_of(owner), unit.budget_tree(owner.id)
+        if budget.ask_at is None or budget.max_cost is None or tree.asked:
+            continue
+        charged = unit.tally(owner.id).charged(unit.policy.unpriced_usd)
+        if charged > budget.ask_at + tree.raised_by:
+            yield {
+                "budget_of": owner.id,
+                "spent": f"{charged:f}",
+                "max_cost": f"{budget.raised(tree.raised_by).max_cost:f}",
+                "raise_by": f"{budget.raise_by or budget.max_cost:f}",
+            }
+
+
+def _budget_of(owner: Execution) -> RunBudget:
+    return owner.budget or RunBudget()
 
 
 class _Limit(NamedTuple):
@@ -116,7 +141,8 @@ class _Limit(NamedTuple):
 def _limits(execution: Execution, unit: Unit) -> Iterator[_Limit]:
     for owner in _owners(execution, unit):
         whose = "its" if owner.id == execution.id else f"the budget of execution {owner.id}:"
-        for name, most, left in _left(owner.budget or RunBudget(), unit.tally(owner.id), unit):
+        budget = _budget_of(owner).raised(unit.budget_tree(owner.id).raised_by)
+        for name, most, left in _left(budget, unit.tally(owner.id), unit):
             yield _Limit(name, most, left, whose, owner)
     yield from _of_the_day(unit, execution.agent_id, execution.user_id)
 

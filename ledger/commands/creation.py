@@ -77,8 +77,9 @@ class CreateExecution:
         }
         owners = [*([id_] if budget else []), *facts.pop("owners", ())]
         facts["budget_owners"] = owners or None
+        execution = unit.add(Execution.create(id_, unit.stamp, facts))
         _join(unit, id_, owners)
-        return Decision(unit.add(Execution.create(id_, unit.stamp, facts)))
+        return Decision(execution)
 
     def _agent(self, unit: Unit) -> Agent:
         if self.agent_id is not None:

@@ -46,8 +46,8 @@ class Hold:
             self._under_lease(write("POST", self._path(step), _data, body))
         )
 
-    async def stream(self, frames: list[str]) -> None:
-        """Have frames recorded, each encoded already, in one durable append.
+    async def stream(self, frames: list[str]) -> Json:
+        """Have frames recorded, each encoded already, in one durable append; what was answered.
 
         Raises:
             ApiError: they were refused.
@@ -55,7 +55,7 @@ class Hold:
         call = write("POST", self._path("frames"), _data, {})
         body = f"[{','.join(frames)}]".encode()
         call = replace(call, request=replace(call.request, body=body))
-        await self._patiently(self._under_lease(call))
+        return await self._patiently(self._under_lease(call))
 
     async def beat(self) -> bool:
         """Be heard of, for one heartbeat; whether the work is to stop.

@@ -16,7 +16,11 @@ _MOST_BYTES: Final = 1024 * 1024
 
 
 class Outbox:
-    """The frames of one run. Everything here happens on the event loop."""
+    """The frames of one run. Everything here happens on the event loop.
+
+    Attributes:
+        is_limited: whether the run was under a budget at the last answer; None before the first.
+    """
 
     def __init__(self, hold: Hold) -> None:
         self._hold = hold
@@ -25,6 +29,13 @@ class Outbox:
         self._sender: asyncio.Task[None] | None = None
         self._refusal: Exception | None = None
         self._may_leave_at = 0.0
+        self.is_limited: bool | None = None
+        self._question: dict[str, Any] | None = None
+
+    def take_question(self) -> dict[str, Any] | None:
+        """What a human is to be asked before a budget is spent, once."""
+        question, self._question = self._question, None
+        return question
 
     def add(self, frame: str) -> None:
         """Take a frame in; it is sent soon."""
@@ -77,7 +88,9 @@ class Outbox:
     async def _send(self) -> None:
         try:
             while self._frames:
-                await self._hold.stream(self._next_batch())
+                answer = await self._hold.stream(self._next_batch())
+                self.is_limited = answer.get("budget") is not None
+                self._question = (answer.get("budget") or {}).get("ask")
         except Exception as refusal:  # kept for whoever flushes
             self._refusal = refusal
         finally:

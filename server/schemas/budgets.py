@@ -1,6 +1,6 @@
 """Budgets on the wire."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -20,10 +20,14 @@ class Remaining(BaseModel):
 class BudgetState(BaseModel):
     """How the budgets stand that the run spends from."""
 
-    state: Literal["ok", "exceeded"] = Field(
-        description="`exceeded`: the run has failed with `budget_exceeded`; stop."
+    state: Literal["ok", "ask", "exceeded"] = Field(
+        description="`ask`: a human is to be asked for more, see `ask`. `exceeded`: the run has "
+        "failed with `budget_exceeded`; stop."
     )
     remaining: Remaining
+    ask: dict[str, Any] | None = Field(
+        None, description="The payload of the request for approval, at the checkpoint `budget`."
+    )
 
 
 class BudgetBody(Body):

@@ -238,6 +238,23 @@ def a_spent_day(story: Story) -> None:
     story.tell(c.Append(run, steps_of(FRAMES.validate_python(decode(report)))))
 
 
+def a_raised_budget(story: Story) -> None:
+    """A run that asks a human for more money before its budget is spent, and gets it."""
+    agent = story.tell(c.RegisterAgent("Spender")).id
+    budget = {"max_cost": "0.01", "ask_at": "0.005", "raise_by": "0.02"}
+    version = {"version": "1", "config": {}, "input_schema": {}, "given": {"run_budget": budget}}
+    story.tell(c.AddVersion(agent, version))
+    run = story.tell(c.CreateExecution(mode="execute", input={}, agent_id=agent)).id
+    story.tell(c.Start(run, "worker-1"))
+    report = b'[{"type": "usage", "model": "gpt-x", "prompt_tokens": 3000}]'
+    told = story.tell(c.Append(run, steps_of(FRAMES.validate_python(decode(report)))))
+    assert told.budget is not None
+    policy = ApprovalPolicy(on_reject="resume")
+    story.tell(c.RequestApproval(run, "budget", told.budget["ask"], policy=policy))
+    story.tell(c.Decide(run, approve=True, reason="worth it"), actor=GRACE)
+    story.tell(c.Start(run, "worker-1"))
+
+
 STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "an-approved-run": an_approved_run,
     "many-endings": many_endings,
@@ -247,6 +264,7 @@ STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "a-repriced-run": a_repriced_run,
     "a-spent-budget": a_spent_budget,
     "a-spent-day": a_spent_day,
+    "a-raised-budget": a_raised_budget,
 }
 
 

@@ -274,3 +274,115 @@ async def test_a_budget_is_of_an_agent_that_there_is(api: Api) -> None:
     body = {"scope": "agent", "agent_id": "nobody", "max_cost": 1}
 
     assert_problem(await api.post("/budgets", body), 404, "not_found", "nobody")
+
+
+# More money, if a human says so
+
+
+ASKING = {"max_cost": "1.20", "ask_at": "0.80", "raise_by": "2.5"}
+
+
+async def asked(api: Api, run: str) -> Json:
+    """The question that the second half dollar leads to, put to a human."""
+    first, second = await spend(api, run), await spend(api, run)
+    assert (first["state"], second["state"]) == ("ok", "ask")
+    question: Json = second["ask"]
+    body = {"checkpoint_name": "budget", "payload": question, "on_reject": "resume"}
+    assert (await api.post(f"/executions/{run}/approvals", body)).status == 201
+    return question
+
+
+async def test_before_the_limit_a_human_is_to_be_asked(api: Api) -> None:
+    run = await run_of(api, await spender(api, **ASKING))
+
+    question = await asked(api, run)
+
+    assert question == {
+        "budget_of": run,
+        "spent": "1.0",
+        "max_cost": "1.20",
+        "raise_by": "2.5",
+    }
+
+
+async def test_a_yes_raises_the_budget_and_when_to_ask_again(api: Api) -> None:
+    run = await run_of(api, await spender(api, **ASKING))
+    await asked(api, run)
+
+    await api.post(f"/executions/{run}/approve")
+    await api.post(f"/executions/{run}/start")
+
+    told = [await spend(api, run) for _ in range(5)]
+    assert [each["state"] for each in told] == ["ok", "ok", "ok", "ok", "ask"]
+    assert told[0]["remaining"] == {"max_cost": "2.20"}
+    assert told[4]["ask"]["max_cost"] == "3.70"
+
+
+async def test_what_a_human_makes_of_the_question_counts(api: Api) -> None:
+    run = await run_of(api, await spender(api, **ASKING))
+    question = await asked(api, run)
+    approval = (await api.get(f"/executions/{run}/pending-approval")).data["id"]
+    edit = {"payload": {**question, "raise_by": "0.40"}}
+    await api.post(f"/approvals/{approval}/supersede", edit)
+
+    await api.post(f"/executions/{run}/approve")
+    await api.post(f"/executions/{run}/start")
+
+    assert (await spend(api, run))["remaining"] == {"max_cost": "0.10"}
+
+
+async def test_after_a_no_the_limit_stands_and_nobody_is_asked_again(api: Api) -> None:
+    run = await run_of(api, await spender(api, **ASKING))
+    await asked(api, run)
+
+    await api.post(f"/executions/{run}/deny")
+    told = await spend(api, run)
+
+    assert told["state"] == "exceeded"
+    assert await how_it_is(api, run) == FAILED
+
+
+async def test_a_child_asks_for_the_tree(api: Api) -> None:
+    root = await run_of(api, await spender(api, **ASKING))
+    worker = (await registered(api, "Worker"))["id"]
+    child = await run_of(api, worker, parent_execution_id=root)
+    question = await asked(api, child)
+
+    await api.post(f"/executions/{child}/approve")
+
+    assert question["budget_of"] == root
+    assert (await spend(api, root))["remaining"] == {"max_cost": "2.20"}
+
+
+async def test_nobody_raises_a_budget_that_they_do_not_spend_from(api: Api) -> None:
+    agent = await spender(api, **ASKING)
+    mine, other = await run_of(api, agent), await run_of(api, agent)
+    payload = {"budget_of": other, "raise_by": "100"}
+    await api.post(
+        f"/executions/{mine}/approvals", {"checkpoint_name": "budget", "payload": payload}
+    )
+
+    await api.post(f"/executions/{mine}/approve")
+
+    assert (await spend(api, other))["remaining"] == {"max_cost": "0.70"}
+
+
+@pytest.mark.parametrize("amount", ["a lot", "-1", "NaN", None, [], "1e99", 0])
+async def test_a_raise_of_no_amount_raises_nothing(api: Api, amount: Any) -> None:
+    run = await run_of(api, await spender(api, **ASKING))
+    payload = {"budget_of": run, "raise_by": amount}
+    body = {"checkpoint_name": "budget", "payload": payload, "on_reject": "resume"}
+    await api.post(f"/executions/{run}/approvals", body)
+
+    assert (await api.post(f"/executions/{run}/approve")).status == 200
+    await api.post(f"/executions/{run}/start")
+
+    assert (await spend(api, run))["remaining"] == {"max_cost": "0.70"}
+
+
+async def test_who_is_to_be_asked_needs_a_limit_to_raise(api: Api, agent: Json) -> None:
+    body = {"version": "1", "run_budget": {"ask_at": "1"}}
+
+    refused = await api.post(f"/agents/{agent['id']}/versions", body)
+
+    assert_problem(refused, 400, "invalid_config", "max_cost")
