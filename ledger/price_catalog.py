@@ -94,8 +94,9 @@ class Rates(NamedTuple):
             alone[rate.unit] = left
             if left:
                 usd, above = rate.at(input_tokens)
-                row = PriceRow(unit=rate.unit, count=left, usd=usd, per=rate.per, above=above)
-                rows.append(row)
+                row: dict[str, Any] = {"unit": rate.unit, "count": left, "usd": usd}
+                row |= {"per": rate.per, "above": above}
+                rows.append(PriceRow.model_construct(**row))  # nothing in it is to be checked
         if not rows and any(counts.values()):
             return None
         with localcontext(EXACT):
@@ -108,7 +109,7 @@ class Rates(NamedTuple):
             for rate in self.rates
             if rate.unit in _PER_MILLION
         }
-        return PriceUsed(
+        return PriceUsed.model_construct(
             **shown,
             source=SOURCE,
             effective=self.effective,

@@ -1,6 +1,6 @@
 """Usage to cost: what a number of tokens costs, with the price that was used kept beside it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import Any, NamedTuple
@@ -40,13 +40,20 @@ def checked_usage(usage: Usage) -> Usage:
 
 def cost_of(usage: Usage, price: Price) -> Decimal:
     """US dollars, exact: each kind of token at its own price, cached at the input price if none."""
+    return sum_of(_rows(usage, price))
+
+
+def sum_of(rows: Iterable[PriceRow]) -> Decimal:
+    """What the rows of a price come to, exact where `per` is a power of ten."""
     with localcontext(EXACT):
-        return sum((row.usd * row.count / row.per for row in _rows(usage, price)), Decimal(0))
+        return sum((row.usd * row.count / row.per for row in rows), Decimal(0))
 
 
-def priced_by(usage: Usage, price: Price, price_id: str | None = None) -> PriceUsed:
-    """A stated price, as it stands beside the cost that was computed by it."""
-    return PriceUsed(**dict(price), price_id=price_id, rows=list(_rows(usage, price)))
+def _stated(usage: Usage, price: Price, price_id: str | None) -> tuple[PriceUsed, Decimal]:
+    """A stated price, as it stands beside the cost that it comes to; and the cost."""
+    rows = list(_rows(usage, price))
+    used = PriceUsed.model_construct(**dict(price), price_id=price_id, rows=rows)
+    return used, sum_of(rows)
 
 
 def _rows(usage: Usage, price: Price) -> Iterator[PriceRow]:
@@ -59,7 +66,8 @@ def _rows(usage: Usage, price: Price) -> Iterator[PriceRow]:
     )
     for unit, count, usd in lines:
         if count:
-            yield PriceRow(unit=unit, count=count, usd=price.input if usd is None else usd)
+            each = price.input if usd is None else usd
+            yield PriceRow.model_construct(unit=unit, count=count, usd=each)
 
 
 class Spent(NamedTuple):
@@ -131,10 +139,10 @@ def _computed(
     spent: Spent, own: OwnPrice | None, settings: Mapping[str, Price], catalog: Catalog | None
 ) -> tuple[PriceUsed | None, Decimal | None]:
     if own is not None:
-        return priced_by(spent.usage, own.price, own.id), cost_of(spent.usage, own.price)
+        return _stated(spent.usage, own.price, own.id)
     stated = settings.get(spent.model)
     if stated is not None:
-        return priced_by(spent.usage, stated), cost_of(spent.usage, stated)
+        return _stated(spent.usage, stated, None)
     if catalog is None:
         return None, None
     rates = catalog.rates(spent.provider, spent.model, spent.at, spent.context)

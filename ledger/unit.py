@@ -70,6 +70,7 @@ class Unit:
         self.spent: dict[str, Tally] = {}
         self.spent_today: list[SpentToday] = []
         self._own_today: dict[Purse, Tally] = {}
+        self._added = 0  # how many of `spent_today` are in the sums
         self._spending = spending or Spending()
 
     def new_id(self) -> str:
@@ -142,8 +143,6 @@ class Unit:
         """Count something against the budgets of the day."""
         day = day_of(self.stamp.at)
         self.spent_today.append(SpentToday(self.stamp.workspace, day, purses, tally))
-        for purse in purses:
-            self._own_today[purse] = self._own_today.get(purse, Tally()).plus(tally)
 
     def today(self, purse: Purse) -> Tally:
         """What somebody spent today, by this command too."""
@@ -152,7 +151,15 @@ class Unit:
         if sums is None:
             self._spending.put_day(workspace, day, self._recorded.spent_on(workspace, day))
             sums = self._spending.day(workspace, day) or {}
-        return sums.get(purse, Tally()).plus(self._own_today.get(purse, Tally()))
+        return sums.get(purse, Tally()).plus(self._own(purse))
+
+    def _own(self, purse: Purse) -> Tally:
+        """What this command spent of somebody's day; added up only where anybody asks."""
+        for spent in self.spent_today[self._added :]:
+            for each in spent.purses:
+                self._own_today[each] = self._own_today.get(each, Tally()).plus(spent.tally)
+        self._added = len(self.spent_today)
+        return self._own_today.get(purse, Tally())
 
     def tally(self, owner_id: str) -> Tally:
         """What was spent from an execution's budget, by this command too."""
