@@ -11,7 +11,8 @@ from ledger.exact import EXACT
 from ledger.fields import Count, Money
 
 _MILLION: Final = Decimal(1_000_000)
-_MOST_RAISED: Final = 10**9
+_LEAST_RAISED: Final = Decimal("1e-12")
+_MOST_RAISED: Final = Decimal(10**9)
 
 
 class RunBudget(BaseModel):
@@ -99,7 +100,7 @@ def raise_in(payload: Mapping[str, Any]) -> Raise | None:
     """What a request at the checkpoint asks for; None where it names no amount."""
     try:
         by = Decimal(str(payload.get("raise_by")))
-        is_amount = 0 < by <= _MOST_RAISED
+        is_amount = _LEAST_RAISED <= by <= _MOST_RAISED
     except InvalidOperation:
         return None
     return Raise(str(payload.get("budget_of")), by) if is_amount else None

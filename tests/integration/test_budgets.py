@@ -367,7 +367,7 @@ async def test_nobody_raises_a_budget_that_they_do_not_spend_from(api: Api) -> N
     assert (await spend(api, other))["remaining"] == {"max_cost": "0.70"}
 
 
-@pytest.mark.parametrize("amount", ["a lot", "-1", "NaN", None, [], "1e99", 0])
+@pytest.mark.parametrize("amount", ["a lot", "-1", "NaN", None, [], "1e99", "1e-999999", 0])
 async def test_a_raise_of_no_amount_raises_nothing(api: Api, amount: Any) -> None:
     run = await run_of(api, await spender(api, **ASKING))
     payload = {"budget_of": run, "raise_by": amount}
