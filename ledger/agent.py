@@ -85,6 +85,7 @@ class Version(NamedTuple):
     config: Json
     input_schema: Json
     approval_policy: Any
+    run_budget: Any
 
 
 class Agent(BaseAggregate[str]):
@@ -183,6 +184,7 @@ class Agent(BaseAggregate[str]):
                     event.config,
                     event.input_schema,
                     event.given.get("approval_policy"),
+                    event.given.get("run_budget", event.config.get("run_budget")),
                 )
                 self.versions = {**self.versions, version.id: version}
             case Promoted():

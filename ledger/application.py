@@ -49,6 +49,7 @@ class Ledger:
             StoreFailed: the file cannot be opened, or is not a ledger.
         """
         self.path = path
+        self.policy = policy or Policy()
         self._listeners: list[Listener] = []
         self._lock = FileLock(path)
         self._lock.acquire()
@@ -63,7 +64,7 @@ class Ledger:
             self._store,
             LedgerMapper(),
             never_backwards(clock, last_at),
-            policy or Policy(),
+            self.policy,
             self._announce,
             measure,
         )

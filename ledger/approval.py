@@ -8,6 +8,7 @@ from ledger import events as e
 from ledger.approval_policy import ApprovalPolicy
 from ledger.errors import DigestMismatch, InvalidPayload, RoleRequired, SamePerson
 from ledger.role import Role
+from ledger.run_budget import CHECKPOINT, Raise, raise_in
 
 
 class PendingApproval(NamedTuple):
@@ -17,6 +18,7 @@ class PendingApproval(NamedTuple):
         digest: of what is shown.
         held_output: what a yes completes the execution with; None when nothing is held back.
         requesters: ids of whoever asked for the run, for the approval, or for an edit of it.
+        raises: what a yes adds to a budget, if that is what is asked for.
     """
 
     id: str
@@ -26,6 +28,7 @@ class PendingApproval(NamedTuple):
     expires_at: datetime | None
     policy: ApprovalPolicy
     requesters: frozenset[str]
+    raises: Raise | None
 
     @classmethod
     def of(cls, asked: e.Asked, requesters: AbstractSet[str]) -> Self:
@@ -38,6 +41,7 @@ class PendingApproval(NamedTuple):
             expires_at=asked.expires_at,
             policy=asked.policy,
             requesters=frozenset({*requesters, asked.envelope.stamp.actor.id}),
+            raises=raise_in(asked.payload) if asked.checkpoint_name == CHECKPOINT else None,
         )
 
     @property

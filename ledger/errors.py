@@ -20,6 +20,8 @@
     │   ├── ParentStopped           the run that asks for a child is to stop
     │   ├── LeaseLost               the work is another's now, or nobody's: stop
     │   ├── LimitExceeded           more than a stated limit allows
+    │   ├── InvalidPrice            a price that would end before it began (model_prices.py)
+    │   ├── BudgetExceeded          a run budget allows no more children (run_budget.py)
     │   ├── InvalidJson             two programs would read it differently (strict_json.py)
     │   └── NotCanonical            a number has no form that all agree on (digest.py)
     ├── VersionMismatch             somebody else was faster (asked for with If-Match)

@@ -21,10 +21,11 @@ from ledger.approval_events import (
 )
 from ledger.approval_policy import ApprovalPolicy
 from ledger.event import Event, FirstEvent
+from ledger.run_budget import RunBudget
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.transition import Ended, Transition
-from ledger.usage import Price
+from ledger.usage import PriceUsed
 
 __all__ = [
     "FRAME_TOPICS",
@@ -57,6 +58,7 @@ __all__ = [
     "ToolStarted",
     "Transition",
     "UsageRecorded",
+    "UsageRepriced",
     "WorkerLost",
 ]
 
@@ -66,7 +68,11 @@ Cause = Literal["error", "timeout", "worker_lost", "budget_exceeded"]
 
 
 class Created(FirstEvent):
-    """Somebody asked for a run, or announced one that they will record themselves."""
+    """Somebody asked for a run, or announced one that they will record themselves.
+
+    `budget` is its own, with all that runs below it; `budget_owners` are the executions whose
+    budgets it spends from: itself if it has one, and those above.
+    """
 
     TOPIC: ClassVar[str] = "execution.created.v1"
 
@@ -86,6 +92,8 @@ class Created(FirstEvent):
     approval_checkpoint: str | None = None
     approval_policy: ApprovalPolicy | None = None
     terms: Terms | None = None
+    budget: RunBudget | None = None
+    budget_owners: list[str] | None = None
     occurred_at: datetime | None = None
 
 
@@ -152,6 +160,8 @@ class UsageRecorded(Event):
     """The agent spent tokens: as the provider reported them, normalised, and what they cost.
 
     `cost_usd` is None when no price is known; then the tokens count as unpriced, never as free.
+    `units` are counts beside the tokens and finer than they, `context` what a price depends on
+    beside counts, both as genai-prices names them; `raw` is the provider's usage object as given.
     """
 
     TOPIC: ClassVar[str] = "execution.usage_recorded.v1"
@@ -167,10 +177,31 @@ class UsageRecorded(Event):
     cost_usd: Decimal | None = None
     reported_cost_usd: Decimal | None = None
     computed_cost_usd: Decimal | None = None
-    price: Price | None = None
+    price: PriceUsed | None = None
+    units: dict[str, int] | None = None
+    context: dict[str, str] | None = None
     raw: Json | None = None
     duration_ms: int | None = None
     occurred_at: datetime | None = None
+
+
+class UsageRepriced(Event):
+    """A model call was priced anew, on purpose; the newest price counts.
+
+    It names the usage event by its `sequence`, and has of it what totals need: when it was spent,
+    its tokens, and what it cost before, which is missing where nobody knew.
+    """
+
+    TOPIC: ClassVar[str] = "execution.usage_repriced.v1"
+
+    sequence: int
+    model: str
+    total_tokens: int
+    spent_at: datetime
+    cost_usd: Decimal
+    previous_cost_usd: Decimal | None = None
+    price: PriceUsed
+    reason: str
 
 
 class CancellationRequested(Event):

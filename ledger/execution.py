@@ -5,7 +5,7 @@ never refuses. State is replaced, never mutated in place, so that a fork costs o
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 
 from eventsourcing.domain import BaseAggregate
@@ -16,12 +16,13 @@ from ledger.approval_policy import ApprovalPolicy
 from ledger.errors import AlreadyDecided, IllegalTransition, LeaseLost, NotFound
 from ledger.event import Event, Stamp, encode_events, envelope_of
 from ledger.lifecycle import LIFECYCLE
-from ledger.pricing import add_usage
+from ledger.pricing import totals_after
 from ledger.role import Role
+from ledger.run_budget import RunBudget
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.usage import Totals
-from ledger.work_time import WorkTime
+from ledger.work_time import WorkTime, milliseconds
 
 Facts = Mapping[str, Any]
 
@@ -34,6 +35,7 @@ class Execution(BaseAggregate[str]):
     def __init__(self) -> None:
         self.workspace = ""
         self.agent_id = ""
+        self.user_id = ""
         self.agent_version_id = ""
         self.mode: e.Mode = "record"
         self.status = Status.PENDING
@@ -45,6 +47,8 @@ class Execution(BaseAggregate[str]):
         self.approval_policy: ApprovalPolicy | None = None
         self.totals = Totals()
         self.terms = Terms()
+        self.budget: RunBudget | None = None
+        self.budget_owners: tuple[str, ...] = ()
         self.worker: str | None = None
         self.lease: str | None = None
         self.attempt = 0
@@ -104,6 +108,10 @@ class Execution(BaseAggregate[str]):
     def record_usage(self, stamp: Stamp, facts: Facts) -> None:
         """Record tokens spent, priced already."""
         self._record(stamp, e.UsageRecorded, **facts)
+
+    def reprice(self, stamp: Stamp, facts: Facts) -> None:
+        """Price a model call anew; allowed in every status."""
+        self._record(stamp, e.UsageRepriced, **facts)
 
     def request_approval(self, stamp: Stamp, facts: Facts) -> None:
         """Park the execution until a human decides."""
@@ -224,7 +232,8 @@ class Execution(BaseAggregate[str]):
         if issubclass(event, e.Started | e.Denied):
             facts |= {"deadline_at": self._deadline(stamp)}
         if issubclass(event, e.Ended):
-            facts |= {"totals": self.totals, "duration_ms": self._duration(stamp, facts)}
+            ended = facts.get("occurred_at") or stamp.at
+            facts |= {"totals": self.totals, "duration_ms": milliseconds(self.started_at, ended)}
         envelope = envelope_of(stamp, self.trace_id)
         self.trigger_event(event, timestamp=stamp.at, envelope=envelope, **facts)
 
@@ -234,12 +243,6 @@ class Execution(BaseAggregate[str]):
         if most is None or self.mode != "execute":
             return None
         return self.work_time.deadline(stamp.at, most)
-
-    def _duration(self, stamp: Stamp, facts: Facts) -> int | None:
-        if self.started_at is None:
-            return None
-        ended = facts.get("occurred_at") or stamp.at
-        return max(0, (ended - self.started_at) // timedelta(milliseconds=1))
 
     # Evolve: total; a stored fact is never refused.
 
@@ -256,17 +259,15 @@ class Execution(BaseAggregate[str]):
                 self.worker, self.attempt = event.worker, event.attempt
                 self.lease = event.lease
                 self.started_at = self.started_at or event.occurred_at or event.timestamp
-            case e.UsageRecorded():
-                self.totals = add_usage(self.totals, event)
+            case e.UsageRecorded() | e.UsageRepriced():
+                self.totals = totals_after(self.totals, event)
             case e.Asked():
                 self.approval = self._pending(event)
-            case e.Decided() | e.ApprovalExpired():
+            case e.Decided() | e.ApprovalExpired() | e.Cancelled() | e.Failed():
                 self.approval = None
             case e.CancellationRequested():
                 self.cancellation_requested = True
                 self.cancellation_reason = event.reason
-            case e.Cancelled() | e.Failed():
-                self.approval = None
             case e.WorkerLost():
                 self.lease = None
                 self.losses += not event.excused
@@ -284,7 +285,7 @@ class Execution(BaseAggregate[str]):
 
     def _begin(self, event: e.Created) -> None:
         self.workspace = event.envelope.stamp.workspace
-        self.agent_id = event.agent_id
+        self.agent_id, self.user_id = event.agent_id, event.user_id
         self.agent_version_id = event.agent_version_id
         self.mode = event.mode
         self.status = event.status
@@ -294,4 +295,5 @@ class Execution(BaseAggregate[str]):
         self.created_by = event.envelope.stamp.actor.id
         self.checkpoint = event.approval_checkpoint
         self.terms = event.terms or Terms()
+        self.budget, self.budget_owners = event.budget, tuple(event.budget_owners or ())
         self.approval_policy = event.approval_policy

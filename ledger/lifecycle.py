@@ -44,6 +44,7 @@ LIFECYCLE: Final[Mapping[type[Event], Row]] = {
     e.WorkerLost:            _from(         RUNNING,                     to=PENDING),
     e.Completed:             _from(         RUNNING,           APPROVED, to=COMPLETED),
     e.Failed:                _from(PENDING, RUNNING, AWAITING, APPROVED, to=FAILED),
+    e.UsageRepriced:         _from(*Status),
     e.Annotated:             _from(*Status),
     e.Scored:                _from(*Status),
     e.ScoreRemoved:          _from(*Status),

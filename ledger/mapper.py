@@ -15,7 +15,17 @@ from typing import Any, Final, NamedTuple
 from eventsourcing.domain import CanMutateAggregate, DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
-from ledger import access, agent, approval_events, claims, events, score_config
+from ledger import (
+    access,
+    agent,
+    approval_events,
+    budget_tree,
+    claims,
+    events,
+    model_prices,
+    score_config,
+    standing_budgets,
+)
 from ledger.clock import TIME_LENGTH, parse_time
 from ledger.errors import UnreadableEvent
 from ledger.event import SCHEMA, Actor, EncodedEvent, Envelope, Event, FirstEvent, Stamp, Storable
@@ -33,7 +43,18 @@ def _concrete(base: type[Event]) -> Iterable[type[Event]]:
 
 
 _KNOWN_MODULES = {
-    module.__name__ for module in (access, agent, approval_events, claims, events, score_config)
+    module.__name__
+    for module in (
+        access,
+        agent,
+        approval_events,
+        budget_tree,
+        claims,
+        events,
+        model_prices,
+        score_config,
+        standing_budgets,
+    )
 }
 
 EVENTS: Final[Mapping[str, type[Event]]] = {

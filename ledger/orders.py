@@ -1,8 +1,8 @@
 """What is handed to the writer, and what comes back: who asks, what they are told, and how."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import InvalidStateError
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ledger.commands import Command
 from ledger.event import Actor
@@ -43,6 +43,7 @@ class Receipt(NamedTuple):
         position: of the last event recorded for it; 0 when it recorded none.
         repeated: whether this is the answer to an earlier request with the same key.
         events: what was recorded for it.
+        budget: how the budgets stand that it spent from: `state`, and what is `remaining`.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Receipt(NamedTuple):
     position: int = 0
     repeated: bool = False
     events: Sequence[Recorded] = ()
+    budget: Mapping[str, Any] | None = None
 
 
 class Reply(Protocol):

@@ -1,16 +1,16 @@
 """Usage to cost: what a number of tokens costs, with the price that was used kept beside it."""
 
-from collections.abc import Mapping
-from decimal import Context, Decimal, localcontext
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal, localcontext
+from typing import Any, NamedTuple
 
 from ledger.errors import InvalidUsage
-from ledger.events import UsageRecorded
-from ledger.usage import Price, Totals, Usage
+from ledger.events import UsageRecorded, UsageRepriced
+from ledger.exact import EXACT
+from ledger.price_catalog import Catalog
+from ledger.usage import Price, PriceRow, PriceUsed, Totals, Usage
 
-_MILLION = Decimal(1_000_000)
-_EXACT = Context(prec=100)
-"""Enough digits that no product or sum of counts and prices is ever rounded."""
 _ADDED = ("prompt_tokens", "completion_tokens", "total_tokens")
 _ADDED_WHERE_KNOWN = ("cached_tokens", "cache_creation_tokens", "reasoning_tokens")
 
@@ -40,32 +40,121 @@ def checked_usage(usage: Usage) -> Usage:
 
 def cost_of(usage: Usage, price: Price) -> Decimal:
     """US dollars, exact: each kind of token at its own price, cached at the input price if none."""
+    return sum_of(_rows(usage, price))
+
+
+def sum_of(rows: Iterable[PriceRow]) -> Decimal:
+    """What the rows of a price come to, exact where `per` is a power of ten."""
+    with localcontext(EXACT):
+        return sum((row.usd * row.count / row.per for row in rows), Decimal(0))
+
+
+def _stated(usage: Usage, price: Price, price_id: str | None) -> tuple[PriceUsed, Decimal]:
+    """A stated price, as it stands beside the cost that it comes to; and the cost."""
+    rows = list(_rows(usage, price))
+    used = PriceUsed.model_construct(**dict(price), price_id=price_id, rows=rows)
+    return used, sum_of(rows)
+
+
+def _rows(usage: Usage, price: Price) -> Iterator[PriceRow]:
     cached, creating = usage.cached_tokens or 0, usage.cache_creation_tokens or 0
-    fresh = usage.prompt_tokens - cached - creating
-    cached_price = price.input if price.cached_input is None else price.cached_input
-    creation_price = price.input if price.cache_creation is None else price.cache_creation
-    with localcontext(_EXACT):
-        dollars = (
-            fresh * price.input
-            + cached * cached_price
-            + creating * creation_price
-            + usage.completion_tokens * price.output
-        )
-        return dollars / _MILLION
+    lines = (
+        ("input_tokens", usage.prompt_tokens - cached - creating, price.input),
+        ("cache_read_tokens", cached, price.cached_input),
+        ("cache_write_tokens", creating, price.cache_creation),
+        ("output_tokens", usage.completion_tokens, price.output),
+    )
+    for unit, count, usd in lines:
+        if count:
+            each = price.input if usd is None else usd
+            yield PriceRow.model_construct(unit=unit, count=count, usd=each)
 
 
-def priced(
-    usage: Usage, model: str, prices: Mapping[str, Price], reported: Decimal | None
+class Spent(NamedTuple):
+    """What is to be priced: everything that a cost depends on but prices.
+
+    Attributes:
+        model: as it was asked for.
+        provider: whose it is, where that is known.
+        usage: the counts, checked.
+        units: what is counted beside them, by genai-prices' names.
+        context: what the price depends on beside counts.
+        at: when it was spent.
+    """
+
+    model: str
+    provider: str | None
+    usage: Usage
+    at: datetime
+    units: Mapping[str, int] = {}
+    context: Mapping[str, str] = {}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """All that was counted, by genai-prices' names."""
+        usage = self.usage
+        return {
+            "input_tokens": usage.prompt_tokens,
+            "output_tokens": usage.completion_tokens,
+            "cache_read_tokens": usage.cached_tokens or 0,
+            "cache_write_tokens": usage.cache_creation_tokens or 0,
+            "output_reasoning_tokens": usage.reasoning_tokens or 0,
+            **self.units,
+        }
+
+
+class OwnPrice(NamedTuple):
+    """A price that a workspace states for itself."""
+
+    id: str
+    price: Price
+
+
+def cost_facts(
+    spent: Spent,
+    own: OwnPrice | None,
+    settings: Mapping[str, Price],
+    catalog: Catalog | None,
+    reported: Decimal | None,
 ) -> dict[str, Any]:
-    """The cost facts of a usage event: a reported cost wins, and the computed one is kept too."""
-    price = prices.get(model)
-    computed = None if price is None else cost_of(usage, price)
+    """The cost facts of a usage event.
+
+    A cost that the provider reported wins, and the computed one is kept beside it. It is computed
+    by the workspace's own price, or that of the settings, or that of the list; without any it is
+    None, and the tokens count as unpriced.
+
+    Raises:
+        InvalidUsage: counts that contradict each other.
+    """
+    price, computed = _computed(spent, own, settings, catalog)
     return {
         "price": price,
         "computed_cost_usd": computed,
         "reported_cost_usd": reported,
         "cost_usd": computed if reported is None else reported,
     }
+
+
+def _computed(
+    spent: Spent, own: OwnPrice | None, settings: Mapping[str, Price], catalog: Catalog | None
+) -> tuple[PriceUsed | None, Decimal | None]:
+    if own is not None:
+        return _stated(spent.usage, own.price, own.id)
+    stated = settings.get(spent.model)
+    if stated is not None:
+        return _stated(spent.usage, stated, None)
+    if catalog is None:
+        return None, None
+    rates = catalog.rates(spent.provider, spent.model, spent.at, spent.context)
+    found = None if rates is None else rates.cost(spent.counts)
+    return (None, None) if found is None else found
+
+
+def totals_after(totals: Totals, event: UsageRecorded | UsageRepriced) -> Totals:
+    """The totals of an execution after it spent, or after what it spent was priced anew."""
+    if isinstance(event, UsageRecorded):
+        return add_usage(totals, event)
+    return add_repricing(totals, event)
 
 
 def add_usage(totals: Totals, usage: UsageRecorded) -> Totals:
@@ -80,8 +169,18 @@ def add_usage(totals: Totals, usage: UsageRecorded) -> Totals:
     if usage.cost_usd is None:
         unpriced += usage.total_tokens
     else:
-        with localcontext(_EXACT):
+        with localcontext(EXACT):
             cost = (cost or Decimal(0)) + usage.cost_usd
     return Totals(
         token_usage=so_far.model_copy(update=counts), cost_usd=cost, unpriced_tokens=unpriced
     )
+
+
+def add_repricing(totals: Totals, repriced: UsageRepriced) -> Totals:
+    """The totals of an execution after a model call of it was priced anew."""
+    previous, unpriced = repriced.previous_cost_usd, totals.unpriced_tokens
+    if previous is None:
+        previous, unpriced = Decimal(0), unpriced - repriced.total_tokens
+    with localcontext(EXACT):
+        cost = (totals.cost_usd or Decimal(0)) + repriced.cost_usd - previous
+    return totals.model_copy(update={"cost_usd": cost, "unpriced_tokens": unpriced})

@@ -198,6 +198,11 @@ class SQLiteStore(SQLiteApplicationRecorder):
         statement = "SELECT MAX(originator_version) FROM {table} WHERE originator_id = ?"
         return self._number(statement, id_)
 
+    def count(self, id_: str, topic: str) -> int:
+        """How many events of a topic one aggregate has."""
+        statement = "SELECT COUNT(*) FROM {table} WHERE originator_id = ? AND topic = ?"
+        return self._number(statement, id_, topic)
+
     def last_position(self) -> int:
         """The position of the last event recorded; 0 in an empty ledger."""
         return self._number("SELECT MAX(rowid) FROM {table}")

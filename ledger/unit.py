@@ -4,28 +4,30 @@ Everything here runs on the writer's thread. A unit that is refused is dropped a
 the forks of one that is accepted become what the next unit of the same batch sees.
 """
 
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import NamedTuple, TypeVar
+from decimal import Decimal
+from typing import NamedTuple
 
 from ledger.access import ApiKey
 from ledger.agent import Agent
+from ledger.aggregates import A, Aggregate, Aggregates
+from ledger.budget_tree import BudgetTree
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.errors import NotFound, VersionMismatch
 from ledger.event import Stamp, Storable
+from ledger.events import ToolStarted
 from ledger.execution import Execution
 from ledger.ids import new_id
 from ledger.mapper import LedgerMapper
+from ledger.model_prices import ModelPrices
+from ledger.price_catalog import Catalog
 from ledger.role import Role
+from ledger.run_budget import Tally
 from ledger.score_config import ScoreConfig
-from ledger.sqlite import SQLiteStore
+from ledger.spending import Spending, SpentToday
+from ledger.standing_budgets import Purse, StandingBudgets, day_of
 from ledger.usage import Price
-
-Aggregate = Execution | Agent | AgentName | IdempotencyKey | ApiKey | ScoreConfig
-A = TypeVar("A", Execution, Agent, AgentName, IdempotencyKey, ApiKey, ScoreConfig)
-
-_MOST_CACHED = 20_000
 
 
 class Policy(NamedTuple):
@@ -34,53 +36,14 @@ class Policy(NamedTuple):
     Attributes:
         prices: by model name, US dollars per million tokens.
         approval_ttl: how long an approval waits when its request does not say; None is for ever.
+        catalog: what models cost of which nobody here states a price.
+        unpriced_usd: dollars per million tokens that budgets count where no price is known.
     """
 
     prices: Mapping[str, Price] = {}
     approval_ttl: timedelta | None = None
-
-
-class Aggregates:
-    """Aggregates as recorded: a bounded cache in front of the store."""
-
-    def __init__(self, store: SQLiteStore, mapper: LedgerMapper) -> None:
-        self._store = store
-        self._mapper = mapper
-        self._cached: OrderedDict[str, Aggregate] = OrderedDict()
-
-    def get(self, id_: str) -> Aggregate | None:
-        """The aggregate of this id, without decoding the frames it does not need."""
-        cached = self._cached.get(id_)
-        if cached is not None:
-            self._cached.move_to_end(id_)
-            return cached
-        loaded = self._load(id_)
-        if loaded is not None:
-            self.put(loaded)
-        return loaded
-
-    def put(self, aggregate: Aggregate) -> None:
-        """Remember an aggregate at the version that is recorded now."""
-        self._cached[aggregate.id] = aggregate
-        self._cached.move_to_end(aggregate.id)
-        if len(self._cached) > _MOST_CACHED:
-            self._cached.popitem(last=False)
-
-    def forget(self, id_: str) -> None:
-        """Load the aggregate afresh next time."""
-        self._cached.pop(id_, None)
-
-    def _load(self, id_: str) -> Aggregate | None:
-        facts = self._store.read_facts(id_)
-        if not facts:
-            return None
-        first, *rest = map(self._mapper.read, facts)
-        aggregate: Aggregate | None = first.mutate(None)
-        assert aggregate is not None
-        for event in rest:
-            aggregate.evolve(event)
-        aggregate.version = self._store.last_version(id_)
-        return aggregate
+    catalog: Catalog | None = None
+    unpriced_usd: Decimal = Decimal(10)
 
 
 class Unit:
@@ -95,6 +58,7 @@ class Unit:
         *,
         expected_version: int | None = None,
         role: Role | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self._recorded = recorded
         self._batch = batch
@@ -103,6 +67,11 @@ class Unit:
         self.stamp = stamp
         self.policy = policy
         self.role = role
+        self.spent: dict[str, Tally] = {}
+        self.spent_today: list[SpentToday] = []
+        self._own_today: dict[Purse, Tally] = {}
+        self._added = 0  # how many of `spent_today` are in the sums
+        self._spending = spending or Spending()
 
     def new_id(self) -> str:
         """An id for something that comes into being now."""
@@ -151,6 +120,71 @@ class Unit:
         if config.removed:
             raise NotFound("score config", id_)
         return config
+
+    def model_prices(self, model: str) -> ModelPrices | None:
+        """The workspace's own prices for a model; None when it never had one."""
+        return self._find(ModelPrices, ModelPrices.id_of(self.stamp.workspace, model))
+
+    def budget_tree(self, owner_id: str) -> BudgetTree:
+        """Who spends from an execution's budget. Raises NotFound."""
+        return self._existing(BudgetTree, "budget", BudgetTree.id_of(owner_id))
+
+    def spend(self, owner_ids: Sequence[str], tally: Tally) -> None:
+        """Count something against the budgets of executions."""
+        for id_ in owner_ids:
+            self._accepted(id_)  # before it is spent, so that it is not counted twice
+            self.spent[id_] = self.spent.get(id_, Tally()).plus(tally)
+
+    def standing_budgets(self) -> StandingBudgets | None:
+        """What may be spent in a day in the workspace; None when it never had a budget."""
+        return self._find(StandingBudgets, StandingBudgets.id_of(self.stamp.workspace))
+
+    def spend_today(self, purses: Sequence[Purse], tally: Tally) -> None:
+        """Count something against the budgets of the day."""
+        day = day_of(self.stamp.at)
+        self.spent_today.append(SpentToday(self.stamp.workspace, day, purses, tally))
+
+    def today(self, purse: Purse) -> Tally:
+        """What somebody spent today, by this command too."""
+        workspace, day = self.stamp.workspace, day_of(self.stamp.at)
+        sums = self._spending.day(workspace, day)
+        if sums is None:
+            self._spending.put_day(workspace, day, self._recorded.spent_on(workspace, day))
+            sums = self._spending.day(workspace, day) or {}
+        return sums.get(purse, Tally()).plus(self._own(purse))
+
+    def _own(self, purse: Purse) -> Tally:
+        """What this command spent of somebody's day; added up only where anybody asks."""
+        for spent in self.spent_today[self._added :]:
+            for each in spent.purses:
+                self._own_today[each] = self._own_today.get(each, Tally()).plus(spent.tally)
+        self._added = len(self.spent_today)
+        return self._own_today.get(purse, Tally())
+
+    def tally(self, owner_id: str) -> Tally:
+        """What was spent from an execution's budget, by this command too."""
+        return self._accepted(owner_id).plus(self.spent.get(owner_id, Tally()))
+
+    def _accepted(self, owner_id: str) -> Tally:
+        """What was spent by the commands before this one."""
+        known = self._spending.tree(owner_id)
+        if known is None:
+            known = Tally()
+            for id_ in self.budget_tree(owner_id).members:
+                known = known.plus(self._recorded_tally(id_))
+            self._spending.put_tree(owner_id, known)
+        return known
+
+    def _recorded_tally(self, id_: str) -> Tally:
+        execution = self._batch.get(id_) or self._recorded.get(id_)
+        if not isinstance(execution, Execution):  # it comes into being with this very command
+            return Tally()
+        totals = execution.totals
+        tokens, calls = (
+            totals.token_usage.total_tokens,
+            self._recorded.count(id_, ToolStarted.TOPIC),
+        )
+        return Tally(totals.cost_usd or Decimal(0), tokens, totals.unpriced_tokens, calls)
 
     def agent_name(self, name: str) -> AgentName | None:
         """The claim on an agent's name; None when nobody ever took it."""

@@ -25,3 +25,8 @@ class WorkTime(NamedTuple):
         """When work that goes on at a time must be done, if it may take so long in all."""
         left = timedelta(seconds=most_seconds) - timedelta(microseconds=self.over_us)
         return at + max(timedelta(), left)
+
+
+def milliseconds(began: datetime | None, ended: datetime) -> int | None:
+    """From a beginning to an end, at least 0; None when nothing ever began."""
+    return None if began is None else max(0, (ended - began) // timedelta(milliseconds=1))

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
+from ledger.aggregates import Aggregate, Aggregates
 from ledger.claims import IdempotencyKey
 from ledger.clock import Clock
 from ledger.commands import Command
@@ -21,8 +22,9 @@ from ledger.errors import KeyReused, LedgerClosed, LedgerError, QueueFull, Store
 from ledger.event import Stamp, Storable
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.orders import Answer, Caller, Deliver, Order, Receipt, Reply, deliver_directly
+from ledger.spending import Spending
 from ledger.sqlite import SQLiteStore
-from ledger.unit import Aggregate, Aggregates, Policy, Unit
+from ledger.unit import Policy, Unit
 
 MOST_COMMANDS = 512
 MOST_BYTES = 4 * 1024 * 1024
@@ -81,6 +83,7 @@ class Writer:
         self._measure = measure
         self.deliver: Deliver = deliver_directly
         self._aggregates = Aggregates(store, mapper)
+        self._spending = Spending()
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._bytes_waiting = 0
         self._lock = threading.Lock()  # guards _bytes_waiting and _closed
@@ -149,6 +152,7 @@ class Writer:
 
     def _process(self, orders: Sequence[Order]) -> None:
         began = perf_counter()
+        self._spending.next_batch()
         changed: dict[str, Aggregate] = {}
         accepted: list[_Pending] = []
         answers: list[Answer] = []
@@ -168,6 +172,7 @@ class Writer:
             answers.extend((each.order.reply, StoreFailed(str(error))) for each in accepted)
             for id_ in changed:
                 self._aggregates.forget(id_)  # what the store holds is true, whatever it said
+            self._spending.forget()
         else:
             for aggregate in changed.values():
                 self._aggregates.put(aggregate)
@@ -187,17 +192,19 @@ class Writer:
             self._policy,
             expected_version=caller.expected_version,
             role=caller.role,
+            spending=self._spending,
         )
         answered = self._answered_before(unit, caller)
         if answered is not None:
             return _Pending(order, answered, [])
-        aggregate, subject = order.command.decide(unit)
-        receipt = Receipt(aggregate.id, aggregate.version, subject)
+        aggregate, subject, budget = order.command.decide(unit)
+        receipt = Receipt(aggregate.id, aggregate.version, subject, budget=budget)
         if caller.key is not None:
             used = {"aggregate_id": receipt.id, "version": receipt.version, "subject": subject}
             unit.add(IdempotencyKey.use(stamp, caller.key, digest=caller.digest, **used))
         events = unit.collect(self._mapper)
         changed.update(unit.forks())
+        self._spending.add(unit.spent, unit.spent_today)
         return _Pending(order, receipt, events)
 
     def _answered_before(self, unit: Unit, caller: Caller) -> Receipt | None:
@@ -223,6 +230,6 @@ def _receipts(accepted: Sequence[_Pending], recorded: Sequence[Recorded]) -> lis
         own = recorded[start : start + len(events)]
         start += len(events)
         position = own[-1].position if own else 0
-        told = Receipt(*receipt[:3], position, receipt.repeated, own)
+        told = receipt._replace(position=position, events=own)
         answers.append((order.reply, told))
     return answers

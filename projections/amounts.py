@@ -47,6 +47,12 @@ class Amount(NamedTuple):
         """The sum of what is known."""
         return Amount(money.add(self.nano, other.nano), money.add(self.rest, other.rest))
 
+    @classmethod
+    def change(cls, usd: str | Decimal, before: str | Decimal | None) -> Self:
+        """What must be added where a model call cost one amount and now costs another."""
+        now, was = cls.of(usd), cls.of(before or "0")
+        return cls((now.nano or 0) - (was.nano or 0), (now.rest or 0) - (was.rest or 0))
+
     @property
     def usd(self) -> Decimal | None:
         """In dollars, exact."""

@@ -5,9 +5,11 @@ from typing import Final
 
 from projections.agents import Agents
 from projections.approval_rows import Approvals
+from projections.budgets import Budgets
 from projections.costs import Costs
 from projections.executions import Executions
 from projections.keys import Keys
+from projections.prices import Prices
 from projections.projection import Projection
 from projections.score_configs import ScoreConfigs
 from projections.scores import Scores
@@ -24,4 +26,6 @@ ALL: Final[Sequence[Projection]] = (
     Scores(),
     ScoreConfigs(),
     Keys(),
+    Prices(),
+    Budgets(),
 )

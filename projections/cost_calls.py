@@ -4,12 +4,14 @@ So a cost that is corrected later can be found again, and its difference be adde
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import lru_cache
-from typing import Any, Final
+from operator import add, sub
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, case, func, select
 
+from ledger import events as e
 from ledger.mapper import Recorded
 from projections.amounts import Amount
 from projections.cost_tables import HOUR, HOURS, NO_MODEL, OF_CALLS, TOKENS, calls
@@ -18,6 +20,7 @@ from projections.projection import Identity
 from projections.times import micros_of
 
 Row = dict[str, Any]
+Key = tuple[str, int]
 Sums = tuple[int, ...]
 Place = tuple[int, str, str]
 """Of what was spent within an execution: day, model, provider."""
@@ -41,6 +44,65 @@ def row_of(event: Recorded, identity: Identity) -> Row:
 _micros_of = lru_cache(maxsize=1_024)(micros_of)  # what was recorded at once has one time
 
 
+class Called(NamedTuple):
+    """What a page says of calls.
+
+    Attributes:
+        rows: of calls that are new, or have another cost.
+        sums: what that adds up to, by execution and place; of a new cost, the difference.
+    """
+
+    rows: Sequence[Row]
+    sums: Mapping[str, Mapping[Place, Sums]]
+
+
+def called(
+    connection: Connection, identities: Mapping[str, Identity], events: Sequence[Recorded]
+) -> Called:
+    """Fold what was called, and what was priced anew; in the order of the events."""
+    rows: dict[Key, Row] = {}
+    before = _stored(connection, {_repriced(event) for event in events if _is_repricing(event)})
+    for event in events:
+        if event.topic == e.UsageRecorded.TOPIC:
+            rows[event.id, event.version] = row_of(event, identities[event.id])
+        elif _is_repricing(event):
+            key = _repriced(event)
+            call = rows.get(key) or before[key]
+            rows[key] = call | Amount.of(event.facts["cost_usd"]).columns
+    return Called([*rows.values()], by_place(rows.values(), before.values()))
+
+
+def by_place(now: Iterable[Row], before: Iterable[Row] = ()) -> Mapping[str, Mapping[Place, Sums]]:
+    """What calls add up to, less what they did before, by execution and place."""
+    found: dict[str, dict[Place, Sums]] = defaultdict(dict)
+    for calls_, operate in ((now, add), (before, sub)):
+        for call in calls_:
+            sums, place = found[call["execution_id"]], place_of(call)
+            sums[place] = tuple(map(operate, sums.get(place, _NOTHING), sums_of(call)))
+    return found
+
+
+def _is_repricing(event: Recorded) -> bool:
+    return event.topic == e.UsageRepriced.TOPIC
+
+
+def _repriced(event: Recorded) -> Key:
+    return event.id, event.facts["sequence"]
+
+
+def _stored(connection: Connection, keys: Set[Key]) -> Mapping[Key, Row]:
+    """Calls of earlier pages."""
+    if not keys:
+        return {}
+    wanted = select(calls).where(
+        calls.c.execution_id.in_({id_ for id_, _ in keys}),
+        calls.c.sequence.in_({sequence for _, sequence in keys}),
+    )
+    rows = map(dict, connection.execute(wanted).mappings())
+    found = {(row["execution_id"], row["sequence"]): row for row in rows}
+    return {key: row for key, row in found.items() if key in keys}
+
+
 def place_of(call: Row) -> Place:
     """Where a call stands within its execution."""
     return call["hour"] // HOURS, call["model"], call["provider"]
@@ -54,6 +116,8 @@ def sums_of(call: Row) -> Sums:
         return (1, 0, *tokens, call["total_tokens"], 0, 0)
     return (1, 1, *tokens, 0, nano, rest)
 
+
+_NOTHING: Final = (0,) * len(OF_CALLS)
 
 SUMS: Final = {
     "calls": func.count(),

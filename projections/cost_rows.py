@@ -5,7 +5,6 @@ failed and how long they took on the day of their creation. An execution whose s
 changes takes what it spent along, out of the totals that it was in and into others.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import add, neg, sub
 from typing import Any, ClassVar, Final, NamedTuple, Self
@@ -43,7 +42,7 @@ Row = dict[str, Any]
 Key = tuple[Any, ...]
 Where = Sequence[tuple[str, ...]]
 
-_TOPICS: Final = cost_runs.TOPICS | {e.UsageRecorded.TOPIC}
+_TOPICS: Final = cost_runs.TOPICS | {e.UsageRecorded.TOPIC, e.UsageRepriced.TOPIC}
 
 
 class Spent(NamedTuple):
@@ -96,16 +95,12 @@ class Costs:
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page by execution, then add what it changes to the totals."""
         events = of_topics(page, _TOPICS)
-        called = [
-            cost_calls.row_of(event, page.identities[event.id])
-            for event in events
-            if event.topic == e.UsageRecorded.TOPIC
-        ]
-        save(connection, called, _spent(connection, page.identities, events, called))
+        called = cost_calls.called(connection, page.identities, events)
+        save(connection, called.rows, _spent(connection, page.identities, events, called.sums))
 
 
 def save(connection: Connection, called: Sequence[Row], spent: Mapping[str, Spent]) -> None:
-    """Write new calls, and what a page did to executions, with all that it changes in totals."""
+    """Write calls, and what a page did to executions, with all that it changes in totals."""
     for cut in CUTS:
         _add(connection, cut, _changes(cut, spent.values()))
     upsert(connection, calls, called)
@@ -117,7 +112,7 @@ def _spent(
     connection: Connection,
     identities: Mapping[str, Identity],
     events: Sequence[Recorded],
-    called: Sequence[Row],
+    new: Mapping[str, Mapping[Place, Sums]],
 ) -> Mapping[str, Spent]:
     """What a page does to each of its executions."""
     begun = {event.id for event in events if event.topic == e.Created.TOPIC}
@@ -126,7 +121,6 @@ def _spent(
     for event in events:
         if event.topic in cost_runs.TOPICS:
             after[event.id] = cost_runs.after(after.get(event.id), event)
-    new = by_place(called)
     old = cost_calls.load(connection, [id_ for id_, run in before.items() if after[id_] != run])
     spent = {}
     for id_, run in after.items():
@@ -140,14 +134,6 @@ def _spent(
             new=Amounts.of(day, counted, new.get(id_, {})),
         )
     return spent
-
-
-def by_place(called: Sequence[Row]) -> Mapping[str, Mapping[Place, Sums]]:
-    """What calls add up to, by execution and place."""
-    found: dict[str, dict[Place, Sums]] = defaultdict(dict)
-    for call in called:
-        _put(found[call["execution_id"]], cost_calls.place_of(call), cost_calls.sums_of(call))
-    return found
 
 
 def _counts(run: Run | None) -> Sums:

@@ -5,11 +5,12 @@ execution as it was after its event N. Frames only count: none is decoded.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import Any, Final
 
 from ledger import events as e
+from ledger.exact import EXACT
 from ledger.mapper import EVENTS, Recorded
 from ledger.strict_json import decode, encode
 from projections import money
@@ -143,6 +144,21 @@ def _usage_recorded(row: Row, event: Recorded) -> Row:
     return changed
 
 
+def _usage_repriced(row: Row, event: Recorded) -> Row:
+    """The difference that it makes; what was unknown is known now."""
+    facts = event.facts
+    cost, before = Decimal(facts["cost_usd"]), facts.get("previous_cost_usd")
+    unpriced = row["unpriced_tokens"] - (facts["total_tokens"] if before is None else 0)
+    nanos = (money.nanos_of(cost) or 0) - (money.nanos_of(before) or 0)
+    with localcontext(EXACT):
+        exact = Decimal(row["cost_usd"] or 0) + cost - Decimal(before or 0)
+    return {
+        "unpriced_tokens": unpriced,
+        "cost": money.add(row["cost"], nanos),
+        "cost_usd": money.decimal_text(exact),
+    }
+
+
 _COUNTED = ("prompt_tokens", "completion_tokens", "total_tokens")
 _COUNTED_WHERE_KNOWN = ("cached_tokens", "cache_creation_tokens", "reasoning_tokens")
 
@@ -217,6 +233,7 @@ def _when(facts: Facts, event: Recorded) -> int:
 CHANGES: Final[Mapping[str, Callable[[Row, Recorded], Row]]] = {
     e.Started.TOPIC: _started,
     e.UsageRecorded.TOPIC: _usage_recorded,
+    e.UsageRepriced.TOPIC: _usage_repriced,
     e.ApprovalRequested.TOPIC: _approval_requested,
     e.ApprovalSuperseded.TOPIC: _approval_superseded,
     e.Approved.TOPIC: _decided,

@@ -64,7 +64,7 @@ Index("sessions_v1_last_seen", *(sessions.c[n] for n in ("workspace", "last_seen
 _COUNTS: Final = ("trace_count", "calls", "total_tokens", "unpriced_tokens", "error_count")
 
 
-_TOPICS: Final = _ENDS | {e.Created.TOPIC, e.UsageRecorded.TOPIC}
+_TOPICS: Final = _ENDS | {e.Created.TOPIC, e.UsageRecorded.TOPIC, e.UsageRepriced.TOPIC}
 
 
 class Sessions:
@@ -120,6 +120,10 @@ def _after(row: Row | None, event: Recorded, identity: Identity) -> Row:
     if event.topic == e.Created.TOPIC:
         return _seen(row, identity, identity.created_at)
     facts = event.facts
+    if event.topic == e.UsageRepriced.TOPIC:
+        row = _seen(row, identity, micros_of(facts["spent_at"]))
+        _respend(row, facts)
+        return row
     row = _seen(row, identity, micros_of(facts.get("occurred_at") or event.at))
     if event.topic == e.UsageRecorded.TOPIC:
         _spend(row, facts)
@@ -146,6 +150,15 @@ def _spend(row: Row, facts: Mapping[str, Any]) -> None:
     if amount.nano is None:
         row["unpriced_tokens"] += tokens
     row.update((Amount.in_row(row) + amount).columns)
+
+
+def _respend(row: Row, facts: Mapping[str, Any]) -> None:
+    """A model call that was priced anew: the difference."""
+    before = facts.get("previous_cost_usd")
+    if before is None:
+        row["unpriced_tokens"] -= facts["total_tokens"]
+    change = Amount.change(facts["cost_usd"], before)
+    row.update((Amount.in_row(row) + change).columns)
 
 
 def _count_traces(

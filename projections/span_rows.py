@@ -48,7 +48,15 @@ class Spans:
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
     topics: ClassVar[frozenset[str] | None] = frozenset(
-        event.TOPIC for event in (e.Created, e.ToolStarted, e.ToolEnded, e.UsageRecorded, e.Failed)
+        event.TOPIC
+        for event in (
+            e.Created,
+            e.ToolStarted,
+            e.ToolEnded,
+            e.UsageRecorded,
+            e.UsageRepriced,
+            e.Failed,
+        )
     )
 
     def apply(self, connection: Connection, page: Page) -> None:
@@ -132,6 +140,11 @@ def _usage_recorded(fold: _Fold, event: Recorded, facts: Facts, identity: Identi
     fold.changes.insert((event.id, event.version), row)
 
 
+def _usage_repriced(fold: _Fold, event: Recorded, facts: Facts, _identity: Identity) -> None:
+    amount = Amount.of(facts["cost_usd"])
+    fold.changes.update((event.id, facts["sequence"]), **amount.columns)
+
+
 def _row(event: Recorded, kind: str, identity: Identity, **known: Any) -> Row:
     return {
         **_BLANK,
@@ -155,12 +168,13 @@ _BLANK: Final[Row] = {
     column.name: None for column in spans.columns if column.nullable and not column.primary_key
 }
 _OF_TOOLS: Final = frozenset({e.ToolStarted.TOPIC, e.ToolEnded.TOPIC})
-_OF_CALLS: Final = _OF_TOOLS | {e.UsageRecorded.TOPIC}
+_OF_CALLS: Final = _OF_TOOLS | {e.UsageRecorded.TOPIC, e.UsageRepriced.TOPIC}
 
 _FOLLOW: Final[Mapping[str, Callable[[_Fold, Recorded, Facts, Identity], None]]] = {
     e.Created.TOPIC: _created,
     e.ToolStarted.TOPIC: _tool_started,
     e.ToolEnded.TOPIC: _tool_ended,
     e.UsageRecorded.TOPIC: _usage_recorded,
+    e.UsageRepriced.TOPIC: _usage_repriced,
     e.Failed.TOPIC: _failed,
 }

@@ -49,16 +49,23 @@ class Child(NamedTuple):
     id: str
     workspace: str
     parent_id: str
+    parent_error_code: str | None
 
 
 def children_to_stop(connection: Connection, parent_id: str | None = None) -> list[Child]:
     """Children of a stopped execution, or of any, that have not ended and nobody asked to stop."""
     child, parent = executions.alias("child"), executions.alias("parent")
     statement = (
-        select(child.c.id, child.c.workspace, child.c.parent_id)
+        select(child.c.id, child.c.workspace, child.c.parent_id, parent.c.error_code)
         .join(parent, parent.c.id == child.c.parent_id)
         .where(child.c.status.in_(_OPEN), child.c.cancellation_requested.is_(False))
-        .where(or_(parent.c.status == Status.CANCELLED, parent.c.cancellation_requested))
+        .where(
+            or_(
+                parent.c.status == Status.CANCELLED,
+                parent.c.cancellation_requested,
+                parent.c.error_code == "budget_exceeded",
+            )
+        )
         .order_by(child.c.created_at, child.c.id)
     )
     if parent_id is not None:

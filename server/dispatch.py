@@ -2,16 +2,16 @@
 
 import asyncio
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
 from ledger.commands import Claim, LoseWorker, Start
 from ledger.errors import IllegalTransition, LedgerError, NotFound
-from ledger.orders import Caller
+from ledger.orders import Caller, Receipt
 from ledger.status import Status
 from server.assignment import Assignment
 from server.leases import digest_of_token
@@ -21,10 +21,14 @@ from server.work_queue import Place
 
 
 class Given(NamedTuple):
-    """An execution as it is given to a worker, and the token that its writes must carry."""
+    """An execution as it is given to a worker, and the token that its writes must carry, told once.
+
+    `budget` says how the budgets stand that it spends from; None where there are none.
+    """
 
     assignment: Assignment
-    token: str
+    token: str | None = None
+    budget: Mapping[str, Any] | None = None
 
 
 class Dispatch:
@@ -102,22 +106,27 @@ class Dispatch:
         tokens = {id_: secrets.token_urlsafe(24) for id_ in ids}
         claiming = (self._claim(caller, worker, id_, token) for id_, token in tokens.items())
         results = await asyncio.gather(*claiming, return_exceptions=True)
-        had = [id_ for id_, result in zip(tokens, results, strict=True) if result is True]
+        had = {
+            id_: result
+            for id_, result in zip(tokens, results, strict=True)
+            if isinstance(result, Receipt)
+        }
         failures = [each for each in results if isinstance(each, BaseException)]
         if failures and not had:
             raise failures[0]
-        found = await self._standing.all_known(had)
-        return [Given(each, tokens[each.execution_id]) for each in found]
+        found = await self._standing.all_known([*had])
+        return [
+            Given(each, tokens[each.execution_id], had[each.execution_id].budget) for each in found
+        ]
 
-    async def _claim(self, caller: Caller, worker: str, id_: str, token: str) -> bool:
+    async def _claim(self, caller: Caller, worker: str, id_: str, token: str) -> Receipt | None:
         try:
-            await self._services.record(Claim(id_, worker, digest_of_token(token)), caller)
+            return await self._services.record(Claim(id_, worker, digest_of_token(token)), caller)
         except IllegalTransition:
-            return False  # another worker was faster, or it is over
+            return None  # another worker was faster, or it is over
         except BaseException:  # the disk is gone: it must not wait for ever
             self._standing.requeue(id_)
             raise
-        return True
 
     def give_back(self, caller: Caller, given: Sequence[Given]) -> None:
         """Let others have what a worker was given that is gone; it used up no attempt."""

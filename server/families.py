@@ -1,4 +1,7 @@
-"""Stops what was begun for an execution that is stopped: its unfinished children, and theirs."""
+"""Stops what was begun for an execution that is stopped: its unfinished children, and theirs.
+
+An execution is stopped when it is cancelled, and when it fails because a budget is spent.
+"""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
@@ -43,7 +46,7 @@ class Families:
 
     def _follow(self, recorded: Sequence[Recorded]) -> None:
         for event in recorded:
-            if event.topic in _STOPS:
+            if event.topic in _STOPS or _is_spent(event):
                 self._do(self._stop_children(event.id))
 
     async def _stop_children(self, parent: str | None) -> None:
@@ -59,7 +62,8 @@ class Families:
                 return
 
     async def _cancel(self, child: Child) -> None:
-        reason = f"its parent {child.parent_id} was cancelled"
+        how = "was cancelled" if child.parent_error_code is None else "spent its budget"
+        reason = f"its parent {child.parent_id} {how}"
         try:
             await self._services.record(Cancel(child.id, reason), Caller(child.workspace, _SYSTEM))
         except LedgerError as refusal:
@@ -69,3 +73,7 @@ class Families:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _is_spent(event: Recorded) -> bool:
+    return event.topic == e.Failed.TOPIC and event.facts["error_code"] == "budget_exceeded"

@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Final
 
+from genai_prices import UpdatePrices
+
 from ledger.application import Ledger
 from ledger.clock import Clock, utc_now
 from ledger.mapper import Recorded
+from ledger.price_catalog import Catalog
 from ledger.unit import Policy
 from projections.catalog import ALL
 from projections.catch_up import CatchUp
@@ -37,6 +40,7 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
     """
     loop = asyncio.get_running_loop()
     metrics = Metrics()
+    updates = UpdatePrices() if settings.price_list == "updated" else None
     ledger = _open_ledger(settings, metrics, clock)
     views = ViewStore.open(f"sqlite:///{settings.views_path}")
     catch_up = CatchUp(views, ALL, ledger)
@@ -46,6 +50,8 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
     ledger.subscribe(hub.announce)
     ledger.subscribe(lambda recorded: catch_up.wake(recorded[-1].position))
     catch_up.start()
+    if updates is not None:
+        updates.start()
     try:
         keyring = await _keyring(settings, ledger, views, catch_up)
         limiter = Limiter(settings.max_requests_per_second)
@@ -65,6 +71,8 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
         _watch(services)
         yield services
     finally:
+        if updates is not None:
+            await loop.run_in_executor(None, updates.stop)
         # Whoever reads stops first: SQLite does not survive a connection closed under a query.
         await loop.run_in_executor(None, catch_up.stop)
         await loop.run_in_executor(None, readers.shutdown)
@@ -72,12 +80,19 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
         views.close()
 
 
+def policy_of(settings: Settings) -> Policy:
+    """What the settings say that decisions depend on."""
+    catalog = None if settings.price_list == "none" else Catalog()
+    ttl = settings.approval_ttl
+    return Policy(settings.prices, ttl, catalog, settings.budget_unpriced_usd)
+
+
 def _open_ledger(settings: Settings, metrics: Metrics, clock: Clock) -> Ledger:
     return Ledger(
         settings.path,
         durability=settings.durability,
         clock=clock,
-        policy=Policy(settings.prices, settings.approval_ttl),
+        policy=policy_of(settings),
         measure=metrics.committed,
     )
 

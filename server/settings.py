@@ -131,8 +131,25 @@ class Settings(BaseModel):
         default_factory=dict,
         description=(
             'Prices in US dollars per million tokens: JSON, `{"MODEL": {"input": '
-            '"2.50", "output": "10", "cached_input": "1.25"}}`. A model without one '
-            "has unknown cost."
+            '"2.50", "output": "10", "cached_input": "1.25"}}`. They go before `price_list`, '
+            "and the prices that a workspace states go before them."
+        ),
+    )
+    price_list: Literal["packaged", "updated", "none"] = Field(
+        "packaged",
+        description=(
+            "Prices of models for which nobody here states one. `packaged`: those that came with "
+            "the genai-prices library, as of the time of the call. `updated`: fetched anew every "
+            "hour from its repository on the internet. `none`: such a model's cost is unknown."
+        ),
+    )
+    budget_unpriced_usd: Decimal = Field(
+        Decimal(10),
+        ge=0,
+        le=10**9,
+        description=(
+            "US dollars per million tokens that budgets count for tokens whose price nobody "
+            "knows; 0 counts them as nothing, and then a budget of money stops no such run."
         ),
     )
     log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")

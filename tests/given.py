@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from eventsourcing.domain import BaseAggregate
@@ -13,6 +14,7 @@ from ledger.execution import Execution
 from ledger.mapper import EVENTS
 from ledger.status import Status
 from ledger.strict_json import encode
+from ledger.usage import PriceUsed
 
 NOON: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ACTOR: Final = Actor(type="user", id="key-1", auth="api_key", name="Ada")
@@ -55,6 +57,20 @@ def approval(**facts: Any) -> dict[str, Any]:
         "payload_digest": "sha256:0",
     }
     return request | facts
+
+
+def repricing(**facts: Any) -> dict[str, Any]:
+    """The facts of a new price for a model call of 10 tokens that nobody had a price for."""
+    given = {
+        "sequence": 3,
+        "model": "m",
+        "total_tokens": 10,
+        "spent_at": NOON,
+        "cost_usd": Decimal("0.25"),
+        "price": PriceUsed(source="workspace"),
+        "reason": "as agreed",
+    }
+    return given | facts
 
 
 def edit(**facts: Any) -> dict[str, Any]:

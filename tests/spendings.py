@@ -10,7 +10,7 @@ from ledger.event import Stamp
 from ledger.execution import Execution
 from ledger.lifecycle import LIFECYCLE
 from ledger.mapper import Recorded
-from tests.strategies import ACTS, History, create, started
+from tests.strategies import ACTS, History, create, reprice, started
 
 
 @st.composite
@@ -23,6 +23,9 @@ def spendings(draw: st.DrawFn, max_executions: int = 4, max_acts: int = 30) -> l
         execution = history.executions[draw(st.integers(0, len(history.executions) - 1))]
         allowed = [event for event in _ACTS if execution.status in LIFECYCLE[event].sources]
         event = draw(st.sampled_from(allowed))
+        if event is e.UsageRepriced:
+            reprice(draw, history, execution)
+            continue
         act = _annotate if event is e.Annotated else ACTS[event]
         history.do(execution, partial(act, draw, execution))
     return history.log
@@ -30,6 +33,7 @@ def spendings(draw: st.DrawFn, max_executions: int = 4, max_acts: int = 30) -> l
 
 _ACTS: Final[list[type[Any]]] = [
     *[e.UsageRecorded] * 4,
+    *[e.UsageRepriced] * 2,
     *[e.Annotated] * 2,
     e.Started,
     e.ApprovalRequested,

@@ -16,6 +16,7 @@ from ledger.lifecycle import LIFECYCLE
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.status import Status
 from ledger.strict_json import encode
+from ledger.usage import PriceUsed
 
 BEGINNING = datetime(2026, 1, 31, 12, tzinfo=UTC)
 WORKSPACES = ("acme", "umbrella")
@@ -240,10 +241,47 @@ def create(draw: st.DrawFn, history: History) -> Execution:
     )
 
 
+def _repricing(draw: st.DrawFn, history: History, execution: Execution) -> dict[str, Any] | None:
+    """The facts of a new price for a model call of an execution; None when it made none."""
+    own = [event for event in history.log if event.id == execution.id]
+    calls = [event for event in own if event.topic == e.UsageRecorded.TOPIC]
+    if not calls:
+        return None
+    call = calls[draw(st.integers(0, len(calls) - 1))]
+    facts = call.facts
+    latest = [
+        event.facts["cost_usd"]
+        for event in own
+        if event.topic == e.UsageRepriced.TOPIC and event.facts["sequence"] == call.version
+    ]
+    before = latest[-1] if latest else facts.get("cost_usd")
+    return {
+        "sequence": call.version,
+        "model": facts["model"],
+        "total_tokens": facts["total_tokens"],
+        "spent_at": facts.get("occurred_at") or call.at,
+        "cost_usd": Decimal(draw(st.decimals(0, 100, places=12, allow_nan=False))),
+        "previous_cost_usd": None if before is None else Decimal(before),
+        "price": PriceUsed(source="workspace"),
+        "reason": draw(texts),
+    }
+
+
+def reprice(draw: st.DrawFn, history: History, execution: Execution) -> None:
+    """Price one of its model calls anew, if it made any."""
+    facts = _repricing(draw, history, execution)
+    if facts is not None:
+        history.do(execution, lambda stamp: execution.reprice(stamp, facts))
+
+
 def _act(draw: st.DrawFn, history: History) -> None:
     execution = history.executions[draw(st.integers(0, len(history.executions) - 1))]
     allowed = [event for event, row in LIFECYCLE.items() if execution.status in row.sources]
-    act = ACTS[draw(st.sampled_from(allowed))]
+    kind = draw(st.sampled_from(allowed))
+    if kind is e.UsageRepriced:
+        reprice(draw, history, execution)
+        return
+    act = ACTS[kind]
     history.do(execution, lambda stamp: act(draw, execution, stamp))
 
 

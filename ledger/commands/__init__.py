@@ -27,6 +27,7 @@ from ledger.commands.execution import (
     Start,
 )
 from ledger.commands.keys import CreateKey, RevokeKey
+from ledger.commands.prices import EndPrice, RepriceUsage, SetPrice
 from ledger.commands.runs import RecordRun
 from ledger.commands.scores import (
     ChangeScoreConfig,
@@ -35,6 +36,7 @@ from ledger.commands.scores import (
     RemoveScoreConfig,
     Score,
 )
+from ledger.commands.standing_budgets import EndBudget, SetBudget
 
 __all__ = [
     "AddGuardrail",
@@ -53,6 +55,8 @@ __all__ = [
     "CreateScoreConfig",
     "Decide",
     "Decision",
+    "EndBudget",
+    "EndPrice",
     "ExpireApproval",
     "Fail",
     "LoseWorker",
@@ -61,9 +65,12 @@ __all__ = [
     "RegisterAgent",
     "RemoveScore",
     "RemoveScoreConfig",
+    "RepriceUsage",
     "RequestApproval",
     "RevokeKey",
     "Score",
+    "SetBudget",
+    "SetPrice",
     "Start",
     "SupersedeApproval",
 ]

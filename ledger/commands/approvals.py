@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from ledger import events as e
 from ledger.approval_policy import ApprovalPolicy
 from ledger.commands.command import Decision
+from ledger.commands.raises import note_asked, raise_budget
 from ledger.digest import digest_of
 from ledger.execution import Execution
 from ledger.unit import Unit
@@ -60,6 +61,7 @@ def request_approval(
         "on_reject": policy.on_reject,
     }
     execution.request_approval(unit.stamp, facts)
+    note_asked(execution, unit)
     return Decision(execution, approval_id)
 
 
@@ -114,10 +116,12 @@ class Decide:
         A no is `rejected`, or `denied` where the request lets the run go on after it.
         """
         execution = unit.target(self.execution_id)
-        waiting_for = execution.approval.id if execution.approval else ""
-        approval_id = self.approval_id or waiting_for
+        pending = execution.approval
+        approval_id = self.approval_id or (pending.id if pending else "")
         answer = execution.approve if self.approve else execution.reject
         answer(unit.stamp, approval_id, self.reason, role=unit.role, digest=self.payload_digest)
+        if self.approve and pending is not None and pending.raises is not None:
+            raise_budget(execution, unit, pending.id, pending.raises)
         return Decision(execution, approval_id)
 
 

@@ -8,16 +8,14 @@ from itertools import groupby
 from ledger import events as e
 from ledger.approval_policy import ApprovalPolicy
 from ledger.commands.approvals import request_approval
+from ledger.commands.budgets import append_step, append_within_budget, budget_state, is_limited
 from ledger.commands.command import Decision
-from ledger.errors import InvalidUsage
 from ledger.events import EncodedFrame
 from ledger.execution import Execution
 from ledger.frames import Step, UsageReport
-from ledger.pricing import checked_usage, priced
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.unit import Unit
-from ledger.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Claim:
         """Record `started`."""
         execution = unit.target(self.execution_id)
         execution.start(unit.stamp, self.worker, lease=self.lease)
-        return Decision(execution)
+        return Decision(execution, budget=budget_state(execution, unit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,44 +60,37 @@ class Append:
     def decide(self, unit: Unit) -> Decision:
         """Record a frame's event for each."""
         execution = unit.at_work(self.execution_id, self.lease)
-        append_steps(execution, unit, self.steps)
-        return Decision(execution)
+        return Decision(execution, budget=_spend(execution, unit, self.steps))
+
+
+def _spend(execution: Execution, unit: Unit, steps: Sequence[Step]) -> e.Json | None:
+    """Record steps as far as budgets allow, and say how these stand; None where there are none."""
+    if steps and is_limited(execution, unit):
+        return append_within_budget(execution, unit, steps)
+    append_steps(execution, unit, steps)
+    return None
 
 
 def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> None:
-    """Record steps on an execution; runs of frames go in one piece."""
+    """Record steps on an execution; runs of frames go in one piece. Budgets stop nothing here."""
+    if execution.budget_owners:
+        for step in steps:
+            append_step(execution, unit, step)
+        return
     for is_usage, group in groupby(steps, lambda step: isinstance(step, UsageReport)):
         if is_usage:
             for report in group:
-                assert isinstance(report, UsageReport)
-                execution.record_usage(unit.stamp, usage_facts(unit, report))
+                append_step(execution, unit, report)
         else:
             execution.append(unit.stamp, [f for f in group if isinstance(f, EncodedFrame)])
-
-
-def usage_facts(unit: Unit, report: UsageReport) -> e.Json:
-    """Check the counts of a report and price them."""
-    counts = report.model_dump(include=set(Usage.model_fields), exclude_none=True)
-    if report.raw and not any(counts.values()) and report.cost_usd is None:
-        message = "prompt_tokens, completion_tokens: missing; `raw` is kept beside them, not read"
-        raise InvalidUsage(message)
-    usage = checked_usage(Usage(**counts))
-    return {
-        **usage.model_dump(),
-        **priced(usage, report.model, unit.policy.prices, report.cost_usd),
-        "model": report.model,
-        "provider": report.provider,
-        "raw": report.raw,
-        "duration_ms": report.duration_ms,
-        "occurred_at": report.at,
-    }
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
     """Finish with an output; a version that wants it held back parks it for approval instead.
 
-    `steps` are the last of the work, in the same append.
+    `steps` are the last of the work, in the same append. If one of them crosses a budget, the
+    execution has failed, and is not completed.
     """
 
     execution_id: str
@@ -115,11 +106,13 @@ class Complete:
         again before its output is held back.
         """
         execution = unit.at_work(self.execution_id, self.lease)
-        append_steps(execution, unit, self.steps)
+        budget = _spend(execution, unit, self.steps)
+        if budget is not None and execution.status.is_terminal:
+            return Decision(execution, budget=budget)
         at_work = execution.status in {Status.RUNNING, Status.APPROVED}
         if execution.checkpoint is None or not at_work:
             execution.complete(unit.stamp, self.output, self.occurred_at)
-            return Decision(execution)
+            return Decision(execution, budget=budget)
         payload = {"output": self.output}
         policy = execution.approval_policy or ApprovalPolicy()
         return request_approval(
@@ -143,7 +136,9 @@ class Fail:
     def decide(self, unit: Unit) -> Decision:
         """Record `failed`."""
         execution = unit.at_work(self.execution_id, self.lease)
-        append_steps(execution, unit, self.steps)
+        budget = _spend(execution, unit, self.steps)
+        if budget is not None and execution.status.is_terminal:
+            return Decision(execution, budget=budget)
         facts = {
             "error": self.error,
             "error_code": self.error_code,
@@ -152,7 +147,7 @@ class Fail:
             "occurred_at": self.occurred_at,
         }
         execution.fail(unit.stamp, facts)
-        return Decision(execution)
+        return Decision(execution, budget=budget)
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,10 +158,11 @@ class Recording:
             prompt_tokens: cached ones included.
             completion_tokens: reasoning included.
             cost_usd: US dollars as text, a number or a `Decimal`, if the provider stated them;
-                without, the server's price table decides.
-            raw: the provider's own words.
+                without, prices decide.
+            raw: the usage object of the provider's response. The server reads it: where it is
+                given, counts need not be.
             more: `provider`, `cached_tokens`, `cache_creation_tokens`, `reasoning_tokens`,
-                `total_tokens`, `duration_ms`.
+                `total_tokens`, `service_tier`, `duration_ms`.
         """
         facts = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, **more}
         if cost_usd is not None:

@@ -44,13 +44,13 @@ class Hold:
         """
         return await self._write(step, encode(_given(body)))
 
-    async def stream(self, frames: list[str]) -> None:
-        """Have frames recorded, each encoded already, in one durable append.
+    async def stream(self, frames: list[str]) -> Json:
+        """Have frames recorded, each encoded already, in one durable append; what was answered.
 
         Raises:
             ApiError: they were refused.
         """
-        await self._write("frames", f"[{','.join(frames)}]")
+        return await self._write("frames", f"[{','.join(frames)}]")
 
     async def end(self, step: str, body: Json, frames: list[str]) -> None:
         """Have the end recorded, and the last frames before it, in one durable append.

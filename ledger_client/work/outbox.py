@@ -20,7 +20,11 @@ _MOST_BYTES: Final = 1024 * 1024
 
 
 class Outbox:
-    """The frames of one run. Everything here happens on the event loop."""
+    """The frames of one run. Everything here happens on the event loop.
+
+    Attributes:
+        is_limited: whether the run was under a budget at the last answer.
+    """
 
     def __init__(self, hold: Hold) -> None:
         self._hold = hold
@@ -29,6 +33,14 @@ class Outbox:
         self._sender: asyncio.Task[None] | None = None
         self._refusal: Exception | None = None
         self._may_leave_at = 0.0
+        budget = hold.given.get("budget")
+        self.is_limited = budget is not None
+        self._question: dict[str, Any] | None = (budget or {}).get("ask")
+
+    def take_question(self) -> dict[str, Any] | None:
+        """What a human is to be asked before a budget is spent, once."""
+        question, self._question = self._question, None
+        return question
 
     def add(self, frame: str) -> None:
         """Take a frame in; it is sent soon."""
@@ -115,12 +127,17 @@ class Outbox:
     async def _deliver(self, batch: list[str]) -> None:
         """A frame that is refused takes none of those before it with it."""
         try:
-            await self._hold.stream(batch)
+            self._heed(await self._hold.stream(batch))
         except ApiError as refusal:
             if len(batch) == 1 or refusal.code in OVER:
                 raise
             for frame in batch:
-                await self._hold.stream([frame])
+                self._heed(await self._hold.stream([frame]))
+
+    def _heed(self, answer: dict[str, Any]) -> None:
+        budget = answer.get("budget")
+        self.is_limited = budget is not None
+        self._question = (budget or {}).get("ask") or self._question
 
     def _next_batch(self) -> list[str]:
         number = self._next()

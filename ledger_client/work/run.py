@@ -145,11 +145,26 @@ class Run:
         Args:
             model: which; the server's prices decide the cost, unknown without one for it.
             cost_usd: the provider's own statement of the cost; wins over the prices.
-            counts: `prompt_tokens` (cached ones included), `completion_tokens` (reasoning
+            counts: `raw`, the usage object of the provider's response, with `provider`; or
+                `prompt_tokens` (cached ones included), `completion_tokens` (reasoning
                 included), and what else a usage report may have.
         """
         cost = None if cost_usd is None else str(cost_usd)
         await self._stream("usage", model=model, cost_usd=cost, **counts)
+        await self._heed_budget()
+
+    async def _heed_budget(self) -> None:
+        """Go on only when it is known what the spending did to a budget, if there may be one."""
+        if self._outbox.is_limited:
+            await self._outbox.flush()
+        await self._ask_for_more()
+
+    async def _ask_for_more(self) -> None:
+        """Wait for a human where a budget wants one asked; a no leaves the budget as it is."""
+        question = self._outbox.take_question()
+        if question is not None:
+            await self.approval("budget", question, on_reject="resume")
+            self._outbox.take_question()  # of frames that left before the answer
 
     async def approval(
         self,
@@ -223,6 +238,7 @@ class Run:
     async def _stream(self, type_: str, **facts: Any) -> None:
         self._outbox.add(frame(type_, **facts))
         await self._outbox.make_room()
+        await self._ask_for_more()
 
 
 def _approval(said: Json) -> Approval:

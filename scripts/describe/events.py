@@ -153,6 +153,8 @@ def _word(annotation: Any) -> str:
 
 def _models(annotation: Any) -> Iterable[type[BaseModel]]:
     for choice in _choices(annotation):
+        if get_origin(choice) is list:
+            yield from _models(get_args(choice)[0])
         if isinstance(choice, type) and issubclass(choice, BaseModel):
             yield choice
 

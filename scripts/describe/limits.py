@@ -5,6 +5,8 @@ from inspect import signature
 from aiohttp.web_protocol import RequestHandler
 
 from ledger.commands.scores import MOST_SCORES
+from ledger.model_prices import MOST_PRICES
+from ledger.standing_budgets import MOST_BUDGETS
 from ledger.writer import MOST_BYTES_WAITING, MOST_WAITING
 from ledger_client.work.outbox import MOST_FRAMES, MOST_SECONDS
 from projections.cost_groups import MOST_GROUPS
@@ -38,6 +40,12 @@ def _of_requests() -> list[tuple[str, str, str]]:
         ("lines of one NDJSON body of runs", f"{_MOST_LINES:,}", f"400 {code('validation_error')}"),
         ("`Idempotency-Key`", f"{_LONGEST_KEY} characters", f"400 {code('validation_error')}"),
         ("scores of one execution", f"{MOST_SCORES:,}", f"400 {code('limit_exceeded')}"),
+        (
+            "prices that a workspace states for one model",
+            f"{MOST_PRICES:,}",
+            f"400 {code('limit_exceeded')}",
+        ),
+        ("budgets of days of one workspace", f"{MOST_BUDGETS:,}", f"400 {code('limit_exceeded')}"),
         (
             "requests per second of one key",
             f"none by default ({code('LEDGER_MAX_REQUESTS_PER_SECOND')})",

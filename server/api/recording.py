@@ -51,8 +51,8 @@ async def frames(call: Call) -> Answer:
 
 async def usage(call: Call) -> Answer:
     """Record tokens spent."""
-    call.check_event(call.body.raw)
-    return await _record(call, c.Append(_id(call), [call.body], call.lease))
+    steps = checked(call, [call.body])
+    return await _record(call, c.Append(_id(call), steps, call.lease))
 
 
 async def request_approval(call: Call) -> Answer:
@@ -127,11 +127,12 @@ async def _steps(call: Call) -> Sequence[Step]:
 
 
 def checked(call: Call, steps: Sequence[Step]) -> Sequence[Step]:
-    """Refuse an event beyond the limit before any of the batch is recorded."""
+    """Refuse an event beyond the limit, and usage that means nothing, before any is recorded."""
     most = call.services.settings.max_payload_bytes
     for step in steps:
         if isinstance(step, UsageReport):
             call.check_event(step.raw)
+            _ = step.reading  # done here it takes no time of the writer's
         else:
             check_event_size(len(step.payload), most)
     return steps
@@ -166,13 +167,15 @@ def told(call: Call, receipt: Receipt) -> dict[str, Any]:
 
 def said_of(receipt: Receipt) -> dict[str, Any]:
     """What is said of every write."""
-    told = {
+    told: dict[str, Any] = {
         "id": receipt.id,
         "execution_id": receipt.id,
         "version": receipt.version,
         "position": receipt.position,
         "repeated": receipt.repeated,
     }
+    if receipt.budget is not None:
+        told["budget"] = receipt.budget
     if receipt.subject is not None:
         told["approval_id"] = receipt.subject
     return told

@@ -14,7 +14,7 @@ from projections import agents
 from server.api.recording import told
 from server.assignment import Assignment
 from server.auth import Permission
-from server.dispatch import DISPATCH, Dispatch
+from server.dispatch import DISPATCH, Dispatch, Given
 from server.registration import register
 from server.route import Answer, Call, Route, one
 from server.schemas import executions as s
@@ -45,7 +45,7 @@ async def claim(call: Call) -> Answer:
     given = await dispatch.claim(caller, worker, ids, body.most, body.wait_seconds)
     try:
         versions = await _versions(call, [each.assignment for each in given])
-        return one([_shown(call, each.assignment, versions, each.token) for each in given])
+        return one([_shown(call, each, versions) for each in given])
     except asyncio.CancelledError:
         dispatch.give_back(caller, given)
         raise
@@ -103,7 +103,7 @@ async def go_on(call: Call) -> Answer:
     caller = await call.caller()
     found = await dispatch.go_on(caller, id_, call.lease, call.body.wait_seconds)
     versions = await _versions(call, [found])
-    return one(_shown(call, found, versions, None), version=found.version)
+    return one(_shown(call, Given(found), versions), version=found.version)
 
 
 async def release(call: Call) -> Answer:
@@ -119,9 +119,8 @@ async def release(call: Call) -> Answer:
     return one(told(call, receipt), version=receipt.version)
 
 
-def _shown(
-    call: Call, found: Assignment, versions: Mapping[str, Json], token: str | None
-) -> dict[str, Any]:
+def _shown(call: Call, given: Given, versions: Mapping[str, Json]) -> dict[str, Any]:
+    found = given.assignment
     version = versions[found.agent_version_id]
     dispatch = _dispatch(call)
     seconds = dispatch.lease_seconds
@@ -143,7 +142,8 @@ def _shown(
         "deadline_at": found.deadline_at,
         "version": found.version,
         "cancellation_requested": dispatch.is_cancelling(found.execution_id),
-        "lease": {"token": token, "seconds": seconds, "heartbeat_seconds": seconds / 3},
+        "budget": given.budget,
+        "lease": {"token": given.token, "seconds": seconds, "heartbeat_seconds": seconds / 3},
     }
 
 

@@ -64,9 +64,9 @@ class Api:
         """Ask. Raises Refusal, Unreachable."""
         return await self._ask("GET", path, query, None)
 
-    async def post(self, path: str, body: Json | None = None) -> Reply:
+    async def post(self, path: str, body: Json | None = None, query: Query | None = None) -> Reply:
         """Ask for something to be done. Raises Refusal, Unreachable."""
-        return await self._ask("POST", path, None, encode(body or {}))
+        return await self._ask("POST", path, query, encode(body or {}))
 
     async def delete(self, path: str) -> None:
         """Ask for something to be taken away. Raises Refusal, Unreachable."""

@@ -52,6 +52,11 @@ def pairs(given: Iterable[str], option: str) -> dict[str, str]:
     return found
 
 
+def moment(day_or_time: str) -> str:
+    """A time as the server takes it: a day alone is its beginning, in UTC."""
+    return f"{day_or_time}T00:00:00Z" if len(day_or_time) == len("2026-01-31") else day_or_time
+
+
 def json_object(given: str, option: str) -> dict[str, Any]:
     """A JSON object: as it stands, from a file (`@PATH`), or from stdin (`-`)."""
     try:

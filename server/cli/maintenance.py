@@ -1,20 +1,16 @@
 """`execution-ledger rebuild` and `check`: the views are made of the log, and must agree with it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from projections.catalog import ALL
 from projections.check import CheckFailed, Difference
 from projections.check import check as check_views
-from projections.rebuild import Advance
 from server.cli.failures import USAGE, CommandFailed, leave
 from server.cli.offline import opened
 from server.cli.output import clean, print_json, say
+from server.cli.progress import progress
 from server.log_check import check_log
 
 Database = Annotated[
@@ -47,7 +43,7 @@ def _rebuild(names: list[str], database: str) -> None:
         if name not in known:
             message = f"there is no view {name!r}; there are {', '.join(known)}"
             raise CommandFailed(message, USAGE)
-    with opened(database) as offline, _progress("rebuilding") as advance:
+    with opened(database) as offline, progress("rebuilding") as advance:
         offline.catch_up.rebuild(names, advance)
     say(f"rebuilt {', '.join(names or known)}")
 
@@ -71,14 +67,14 @@ def check(database: Database = "", *, as_json: AsJson = False) -> None:
 
 def _problems(database: str) -> list[str]:
     with opened(database) as offline:
-        with _progress("reading the log") as advance:
+        with progress("reading the log") as advance:
             problems = check_log(offline.ledger, advance)
         offline.catch_up_now()
         problems += [
             f"{parked.projection}: event at {parked.position} is parked: {parked.error}"
             for parked in offline.catch_up.parked()
         ]
-        with _progress("comparing views") as advance:
+        with progress("comparing views") as advance:
             try:
                 differences = check_views(offline.views, ALL, offline.ledger, advance=advance)
             except CheckFailed as error:
@@ -97,13 +93,3 @@ def _told(difference: Difference) -> str:
     has = ", ".join(f"{name} = {difference.live[name]!r}" for name in wrong)
     should = ", ".join(f"{name} = {difference.fresh[name]!r}" for name in wrong)
     return clean(f"{where}: has {has}; should have {should}")
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Advance]:
-    """A bar on stderr, where somebody looks at it."""
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    out = Console(stderr=True)
-    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda position, end: progress.update(task, completed=position, total=end)

@@ -11,6 +11,7 @@ from ledger.frames import AnyFrame, UsageReport
 from ledger.score_config import DataType
 from ledger.status import Status
 from server.route import Body, LenientBody, Query
+from server.schemas.budgets import BudgetState
 
 Json = dict[str, Any]
 
@@ -191,6 +192,9 @@ class Recorded(BaseModel):
     position: int
     repeated: bool
     approval_id: str | None = None
+    budget: BudgetState | None = Field(
+        None, description="Of a run under a budget. Frames after the one that crosses are left out."
+    )
     cancellation_requested: bool = Field(
         False, description="Somebody wants the run stopped: stop, and cancel with `confirm`."
     )

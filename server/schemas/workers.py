@@ -8,6 +8,7 @@ from ledger.agent import AgentType
 from ledger.fields import Name, Word
 from ledger.status import Status
 from server.route import Body
+from server.schemas.budgets import BudgetState
 
 Json = dict[str, Any]
 
@@ -134,6 +135,7 @@ class Assignment(BaseModel):
     deadline_at: str | None = Field(description="When the work must be done.")
     version: int
     cancellation_requested: bool
+    budget: BudgetState | None = Field(description="Of a run under a budget, when it is claimed.")
     lease: Lease
 
 

@@ -299,6 +299,32 @@ def test_costs_are_shown_for_people_and_for_tools(cli: Cli) -> None:
     assert cli("costs", "--by", "user", "--focus").startswith("BilledCost,BillingAccountId,")
 
 
+def test_a_price_is_stated_for_a_model_that_had_none(cli: Cli) -> None:
+    cli.execute("text-statistics", text="A log. A table. A reading of the log.", sentences=1)
+    assert "local-rules-1" in cli("prices", "unknown")
+
+    printed = cli("prices", "set", "local-rules-1", "--input", "0.5", "--output", "2")
+    [price] = cli.json("prices", "list", "--model", "local-rules-1")["data"]
+
+    assert "local-rules-1" in printed
+    assert (price["input"], price["valid_from"]) == ("0.5", None)
+    assert "something else now" in cli("reprice", "--model", "local-rules-1", "--dry-run")
+    assert "local-rules-1" in cli("reprice", "--model", "local-rules-1", "--reason", "it was free")
+    told = cli.json("reprice", "--model", "local-rules-1", "--dry-run")["data"]
+    assert (told["repriced"], told["differences"]) == (0, [])
+    ended = cli.json("prices", "end", price["id"], "--until", "2030-01-01")["data"]
+    assert ended["valid_until"] == "2030-01-01T00:00:00.000000Z"
+
+
+def test_a_budget_of_the_day_is_set_and_ended(cli: Cli) -> None:
+    printed = cli("budgets", "set", "--of", "user", "--user-id", "mallory", "--max-cost", "0.5")
+    [budget] = cli.json("budgets", "list")["data"]
+
+    assert "mallory" in printed
+    assert (budget["user_id"], budget["max_cost"]) == ("mallory", "0.5")
+    assert "limits nothing any more" in cli("budgets", "end", budget["id"])
+
+
 def test_the_first_key_is_made_at_the_file_and_then_every_request_needs_one(
     tmp_path: Path,
 ) -> None:

@@ -5,11 +5,14 @@ from typing import Any
 
 from ledger.access import ApiKey
 from ledger.agent import Agent
+from ledger.aggregates import Aggregate
+from ledger.budget_tree import BudgetTree
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.execution import Execution
 from ledger.mapper import LedgerMapper, Recorded
+from ledger.model_prices import ModelPrices
 from ledger.score_config import ScoreConfig
-from ledger.unit import Aggregate
+from ledger.standing_budgets import StandingBudgets
 
 MAPPER = LedgerMapper()
 
@@ -48,10 +51,20 @@ def _own(aggregate: Aggregate) -> Outcome:
         case IdempotencyKey(used=used):
             assert used is not None
             return {"answer": [used.aggregate_id, used.version], "digest": used.digest}
-        case ApiKey(revoked=revoked):
-            return {"revoked": revoked}
-        case ScoreConfig(removed=removed):
-            return {"removed": removed}
+        case ApiKey() | ScoreConfig():
+            gone = "revoked" if isinstance(aggregate, ApiKey) else "removed"
+            return {gone: getattr(aggregate, gone)}
+        case ModelPrices() | BudgetTree() | StandingBudgets():
+            return _of_money(aggregate)
+
+
+def _of_money(aggregate: ModelPrices | BudgetTree | StandingBudgets) -> Outcome:
+    if isinstance(aggregate, StandingBudgets):
+        return {"budgets": [[each.id, each.scope, each.key] for each in aggregate.budgets]}
+    if isinstance(aggregate, BudgetTree):
+        return {"members": list(aggregate.members)}
+    stated = [[each.id, each.valid_until] for each in aggregate.stated]
+    return {"model": aggregate.model, "prices": stated}
 
 
 def _of_execution(execution: Execution) -> Outcome:

@@ -17,7 +17,7 @@ from ledger.orders import Receipt
 from ledger.role import Role
 from ledger.strict_json import decode
 from ledger.unit import Policy
-from ledger.usage import Price
+from ledger.usage import Price, PriceUsed
 from tests.given import NOON
 from tests.recording import HandClock, Recording, recording
 
@@ -36,6 +36,15 @@ FRAMES_SENT: Final = b"""[
      "cached_tokens": 1000, "raw": {"prompt_tokens": 1200}, "duration_ms": 940},
     {"type": "usage", "model": "unheard-of", "prompt_tokens": 7},
     {"type": "content", "content": "Sn\\u2603w\\u0000", "at": "2026-01-31T11:59:59.5+00:00"}
+]"""
+
+RAW_USAGE: Final = b"""[
+    {"type": "usage", "model": "house-1", "provider": "anthropic", "raw": {
+        "input_tokens": 100, "output_tokens": 50, "cache_creation_input_tokens": 30,
+        "cache_read_input_tokens": 20, "service_tier": "batch",
+        "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}}},
+    {"type": "usage", "model": "house-1", "provider": "openrouter", "raw": {
+        "prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14, "cost": 0.00125}}
 ]"""
 
 
@@ -174,12 +183,99 @@ def edited_and_denied(story: Story) -> None:
     story.tell(c.Fail(paid, "nobody would pay"))
 
 
+def prices_of_its_own(story: Story) -> None:
+    """A workspace that states prices, ends one, and reads what a provider said by them."""
+    early = Price(input=Decimal(2), output=Decimal(8), source="workspace")
+    late = early.model_copy(update={"cached_input": Decimal("0.2"), "cache_creation": Decimal(3)})
+    story.tell(c.SetPrice("house-1", early, note="as agreed"))
+    second = story.tell(c.SetPrice("house-1", late, valid_until=NOON + timedelta(days=30))).subject
+    assert second is not None
+    run = story.tell(c.CreateExecution(mode="record", input={}, agent_name="Writer")).id
+    story.tell(c.Start(run, "worker-1"))
+    story.tell(c.Append(run, steps_of(FRAMES.validate_python(decode(RAW_USAGE)))))
+    story.tell(c.EndPrice("house-1", second, NOON + timedelta(days=1)))
+
+
+def a_repriced_run(story: Story) -> None:
+    """A run that ended without anybody knowing its price, until somebody said it."""
+    run = story.tell(c.CreateExecution(mode="record", input={}, agent_name="Writer")).id
+    story.tell(c.Start(run, "worker-1"))
+    report = b'[{"type": "usage", "model": "unheard-of", "prompt_tokens": 7}]'
+    story.tell(c.Append(run, steps_of(FRAMES.validate_python(decode(report)))))
+    ended = story.tell(c.Complete(run, {}))
+    for before, cost in ((None, Decimal("0.000014")), (Decimal("0.000014"), Decimal("0.000021"))):
+        change = {
+            "sequence": 3,
+            "model": "unheard-of",
+            "total_tokens": 7,
+            "spent_at": NOON + timedelta(seconds=3),
+            "cost_usd": cost,
+            "previous_cost_usd": before,
+            "price": PriceUsed(input=Decimal(2), output=Decimal(8), source="workspace"),
+        }
+        version = ended.version + (before is not None)
+        story.tell(c.RepriceUsage(run, version, [change], "the contract came"))
+
+
+def a_spent_budget(story: Story) -> None:
+    """A run and its child that spend from one budget, until the child crosses its limit."""
+    agent = story.tell(c.RegisterAgent("Spender")).id
+    budget = {"max_cost": "0.01", "max_tool_calls": 5, "max_depth": 1}
+    version = {"version": "1", "config": {}, "input_schema": {}, "given": {"run_budget": budget}}
+    story.tell(c.AddVersion(agent, version))
+    root = story.tell(c.CreateExecution(mode="execute", input={}, agent_id=agent)).id
+    story.tell(c.Start(root, "worker-1"))
+    child = c.CreateExecution(
+        mode="execute", input={}, agent_name="Writer", parent_execution_id=root
+    )
+    child_id = story.tell(child).id
+    story.tell(c.Start(child_id, "worker-2"))
+    report = b'[{"type": "usage", "model": "gpt-x", "prompt_tokens": 3000}]'
+    for _ in range(2):
+        story.tell(c.Append(child_id, steps_of(FRAMES.validate_python(decode(report)))))
+
+
+def a_spent_day(story: Story) -> None:
+    """A workspace with budgets of the day: one that ended, and one that stops a user's run."""
+    story.tell(c.SetBudget("user", max_cost=Decimal("0.005"), note="each of them"))
+    gone = story.tell(c.SetBudget("workspace", max_total_tokens=10**6)).subject
+    assert gone is not None
+    story.tell(c.EndBudget(gone))
+    create = c.CreateExecution(mode="record", input={}, agent_name="Writer", user_id="ada")
+    run = story.tell(create).id
+    story.tell(c.Start(run, "worker-1"))
+    report = b'[{"type": "usage", "model": "gpt-x", "prompt_tokens": 3000}]'
+    story.tell(c.Append(run, steps_of(FRAMES.validate_python(decode(report)))))
+
+
+def a_raised_budget(story: Story) -> None:
+    """A run that asks a human for more money before its budget is spent, and gets it."""
+    agent = story.tell(c.RegisterAgent("Spender")).id
+    budget = {"max_cost": "0.01", "ask_at": "0.005", "raise_by": "0.02"}
+    version = {"version": "1", "config": {}, "input_schema": {}, "given": {"run_budget": budget}}
+    story.tell(c.AddVersion(agent, version))
+    run = story.tell(c.CreateExecution(mode="execute", input={}, agent_id=agent)).id
+    story.tell(c.Start(run, "worker-1"))
+    report = b'[{"type": "usage", "model": "gpt-x", "prompt_tokens": 3000}]'
+    told = story.tell(c.Append(run, steps_of(FRAMES.validate_python(decode(report)))))
+    assert told.budget is not None
+    policy = ApprovalPolicy(on_reject="resume")
+    story.tell(c.RequestApproval(run, "budget", told.budget["ask"], policy=policy))
+    story.tell(c.Decide(run, approve=True, reason="worth it"), actor=GRACE)
+    story.tell(c.Start(run, "worker-1"))
+
+
 STORIES: Final[Mapping[str, Callable[[Story], None]]] = {
     "an-approved-run": an_approved_run,
     "many-endings": many_endings,
     "a-leased-run": a_leased_run,
     "edited-and-denied": edited_and_denied,
     "given-back": given_back,
+    "prices-of-its-own": prices_of_its_own,
+    "a-repriced-run": a_repriced_run,
+    "a-spent-budget": a_spent_budget,
+    "a-spent-day": a_spent_day,
+    "a-raised-budget": a_raised_budget,
 }
 
 

@@ -120,7 +120,12 @@ def test_a_batch_of_frames_and_usage_keeps_its_order(open_: Recording) -> None:
         "thought",
     ]
     assert receipt.events[1].facts["cost_usd"] == "3"
-    assert receipt.events[1].facts["price"] == {"input": "2", "output": "8", "source": "table"}
+    price = receipt.events[1].facts["price"]
+    assert (price["input"], price["output"], price["source"]) == ("2", "8", "table")
+    assert [(row["unit"], row["count"], row["usd"]) for row in price["rows"]] == [
+        ("input_tokens", 500_000, "2"),
+        ("output_tokens", 250_000, "8"),
+    ]
 
 
 def test_a_usage_that_says_nothing_but_in_its_own_words_is_refused(open_: Recording) -> None:

@@ -35,7 +35,10 @@ async def theirs(steward: Api) -> dict[str, str]:
     asked = {"checkpoint_name": "send", "payload": {"of": "a"}}
     approval = (await a.post(f"/executions/{execution}/approvals", asked)).data["approval_id"]
     score = {"execution_id": execution, "name": "score-of-a", "value": 1}
+    price = {"model": "model-of-a", "input": "1", "output": "1"}
     return {
+        "budget_id": (await a.post("/budgets", {"scope": "agent", "max_cost": 9})).data["id"],
+        "price_id": (await a.post("/prices", price)).data["id"],
         "agent_id": agent["id"],
         "version_id": version["id"],
         "execution_id": execution,

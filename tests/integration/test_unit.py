@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger.aggregates import Aggregates
 from ledger.mapper import LedgerMapper
 from ledger.sqlite import SQLiteStore, open_store
-from ledger.unit import Aggregates, Policy, Unit
+from ledger.unit import Policy, Unit
 from tests.given import EXECUTION_ID, STAMP, recorded
 from tests.recording import recording
 
@@ -48,7 +49,7 @@ def test_a_unit_that_is_dropped_leaves_what_is_recorded_alone(
 def test_the_cache_forgets_what_was_used_longest_ago(
     store: SQLiteStore, ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.unit._MOST_CACHED", 2)
+    monkeypatch.setattr("ledger.aggregates._MOST_CACHED", 2)
     aggregates = Aggregates(store, MAPPER)
     first, second, third = ids
     before = {id_: aggregates.get(id_) for id_ in (first, second)}

@@ -749,3 +749,65 @@ async def test_what_an_operator_put_in_force_stays_in_force(settings: Settings) 
 
     async with working(settings, one_agent(echo, version="2")) as bench:
         assert await versions(bench, "scribe") == {"1": True, "2": False}
+
+
+async def test_an_agent_is_stopped_at_the_usage_that_crosses_its_budget(tmp_path: Path) -> None:
+    stopped = asyncio.Event()
+
+    async def spend_for_ever(run: Run, _: Json) -> Json:
+        try:
+            while True:
+                await run.usage(model="m", prompt_tokens=10)
+                await asyncio.sleep(0.001)
+        finally:
+            stopped.set()
+
+    agents = one_agent(spend_for_ever, config={"run_budget": {"max_total_tokens": 25}})
+    async with working(settings_at(tmp_path), agents) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "failed")
+        await asyncio.wait_for(stopped.wait(), 30)
+        types = await bench.types(id_)
+        facts = await bench.facts(id_, "failed")
+
+    assert types[2:] == ["usage_recorded"] * 3 + ["failed"]
+    assert facts["error_code"] == "budget_exceeded"
+
+
+ASKING = {"run_budget": {"max_cost": 1, "ask_at": "0.5", "raise_by": 2}}
+
+
+async def spend_three_times(run: Run, _: Json) -> Json:
+    """Spends 0.60, and 0.60, and 0.60 dollars."""
+    for step in ("one", "two", "three"):
+        await run.usage(model="m", cost_usd="0.60")
+        await run.content(step)
+    return {}
+
+
+async def test_an_agent_waits_for_a_human_before_its_budget_is_spent(tmp_path: Path) -> None:
+    agents = one_agent(spend_three_times, config=ASKING)
+    async with working(settings_at(tmp_path), agents) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "approval_requested")
+        payload = (await bench.facts(id_, "approval_requested"))["payload"]
+        await bench.give(c.Decide(id_, approve=True))
+        await bench.until(id_, "completed")
+        types = await bench.types(id_)
+
+    assert (payload["budget_of"], payload["raise_by"]) == (id_, "2")
+    assert types.count("usage_recorded") == 3
+    assert types.count("approval_requested") == 1
+
+
+async def test_an_agent_goes_on_to_its_limit_after_a_no(tmp_path: Path) -> None:
+    agents = one_agent(spend_three_times, config=ASKING)
+    async with working(settings_at(tmp_path), agents) as bench:
+        id_ = await bench.ask("scribe")
+        await bench.until(id_, "approval_requested")
+        await bench.give(c.Decide(id_, approve=False))
+        await bench.until(id_, "failed")
+        types = await bench.types(id_)
+
+    assert types.count("usage_recorded") == 2, types
+    assert types[-1] == "failed"

@@ -17,6 +17,7 @@ from ledger.frames import Step, UsageReport
 from ledger.role import Role
 from ledger.status import Status
 from ledger.strict_json import decode
+from ledger.usage import Price, PriceUsed
 from tests.given import NOON, frame
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -79,7 +80,8 @@ def of_annotation(annotation: Any) -> st.SearchStrategy[Any]:
     if origin is list:
         return st.lists(of_annotation(arguments[0]), max_size=3)
     if origin is dict:
-        return objects
+        is_any = arguments[1:] == (Any,)
+        return objects if is_any else st.dictionaries(*map(of_annotation, arguments), max_size=3)
     assert issubclass(annotation, BaseModel)
     return models(annotation)
 
@@ -213,6 +215,28 @@ def whole_runs() -> Commands:
 LEASES: Final = ("a" * 64, "b" * 64)
 leases = st.none() | st.sampled_from(LEASES)
 
+priced_models = st.sampled_from(["priced", "unknown"])
+prices = st.builds(
+    Price,
+    input=money,
+    output=money,
+    cached_input=st.none() | money,
+    cache_creation=st.none() | money,
+    source=st.just("workspace"),
+)
+
+repricings = st.fixed_dictionaries(
+    {
+        "sequence": st.integers(1, 6),
+        "model": priced_models,
+        "total_tokens": st.integers(0, 1_000),
+        "spent_at": times,
+        "cost_usd": money,
+        "previous_cost_usd": st.none() | money,
+        "price": st.just(PriceUsed(source="workspace")),
+    }
+)
+
 ON_EXECUTION: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
     c.Start: lambda id_, _: st.builds(c.Start, st.just(id_), words, moments, lease=leases),
     c.Claim: lambda id_, _: st.builds(c.Claim, st.just(id_), words, st.sampled_from(LEASES)),
@@ -256,6 +280,9 @@ ON_EXECUTION: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
     c.LoseWorker: lambda id_, _: st.builds(
         c.LoseWorker, st.just(id_), st.integers(1, 3), moments, leases
     ),
+    c.RepriceUsage: lambda id_, _: st.builds(
+        c.RepriceUsage, st.just(id_), st.integers(1, 6), st.lists(repricings, max_size=2), words
+    ),
     c.Annotate: lambda id_, _: st.builds(c.Annotate, st.just(id_), objects),
     c.Score: lambda id_, subject: st.builds(
         c.Score, st.just(id_), score_facts, st.none() | st.just(subject)
@@ -294,11 +321,33 @@ ON_KEY: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
 }
 """Commands about an API key."""
 
+ON_BUDGET: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
+    c.EndBudget: lambda _, subject: st.just(c.EndBudget(subject)),
+}
+"""Commands about the budgets of days; `subject` is the last one that was set."""
+
+ON_PRICE: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
+    c.EndPrice: lambda _, subject: st.builds(
+        c.EndPrice, priced_models, st.just(subject), st.none() | times
+    ),
+}
+"""Commands about the prices of a model; `subject` is the last price that was stated."""
+
 NEW: Final[Mapping[type[Any], Commands]] = {
     c.CreateExecution: creations(),
     c.RecordRun: whole_runs(),
     c.RegisterAgent: st.builds(c.RegisterAgent, names, description=words),
     c.CreateScoreConfig: st.builds(c.CreateScoreConfig, score_configs),
     c.CreateKey: st.builds(c.CreateKey, words, st.sampled_from(Role), words, words),
+    c.SetBudget: st.builds(
+        c.SetBudget,
+        st.sampled_from(["workspace", "agent", "user"]),
+        st.none() | words,
+        st.none() | money,
+        st.none() | st.integers(0, 10_000),
+    ),
+    c.SetPrice: st.builds(
+        c.SetPrice, priced_models, prices, st.none() | times, st.none() | times, st.none() | words
+    ),
 }
 """Commands that bring something into being."""

@@ -22,21 +22,35 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from pydantic import BaseModel
 
 from ledger import commands as c
+from ledger.aggregates import Aggregates
 from ledger.errors import KeyReused, LedgerError, VersionMismatch
 from ledger.event import Event
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.orders import Caller, Receipt
 from ledger.status import Status
 from ledger.strict_json import encode
-from ledger.unit import Aggregates, Policy
+from ledger.unit import Policy
 from ledger.usage import Price
 from tests.property import ledger_strategies as draws
 from tests.recording import ACME, SECONDS, UMBRELLA, HandClock, Recording
 
 MAPPER = LedgerMapper()
 POLICY = Policy({"priced": Price(input=Decimal("0.25"), output=Decimal(2), source="table")})
-REMARKS = {"execution.annotated.v1", "execution.scored.v1", "execution.score_removed.v1"}
-ON_EXISTING = {**draws.ON_EXECUTION, **draws.ON_AGENT, **draws.ON_CONFIG, **draws.ON_KEY}
+REMARKS = {
+    "execution.annotated.v1",
+    "execution.scored.v1",
+    "execution.score_removed.v1",
+    "execution.usage_repriced.v1",
+}
+DATED = (c.SetPrice, c.SetBudget)
+ON_EXISTING = {
+    **draws.ON_EXECUTION,
+    **draws.ON_AGENT,
+    **draws.ON_CONFIG,
+    **draws.ON_KEY,
+    **draws.ON_PRICE,
+    **draws.ON_BUDGET,
+}
 
 
 def shown(value: Any) -> Any:
@@ -167,7 +181,7 @@ class LedgerLaws(RuleBasedStateMachine):
     @rule(
         target=others,
         data=st.data(),
-        kind=st.sampled_from([c.RegisterAgent, c.CreateScoreConfig, c.CreateKey]),
+        kind=st.sampled_from([c.RegisterAgent, c.CreateScoreConfig, c.CreateKey, *DATED]),
     )
     def make(self, data: st.DataObject, kind: type[Any]) -> Any:
         receipt = self.give(data.draw(draws.NEW[kind]))
@@ -186,7 +200,12 @@ class LedgerLaws(RuleBasedStateMachine):
     @rule(data=st.data(), other=others)
     def change(self, data: st.DataObject, other: tuple[str, type[Any]]) -> None:
         id_, kind = other
-        table = {c.RegisterAgent: draws.ON_AGENT, c.CreateScoreConfig: draws.ON_CONFIG}
+        table = {
+            c.RegisterAgent: draws.ON_AGENT,
+            c.CreateScoreConfig: draws.ON_CONFIG,
+            c.SetPrice: draws.ON_PRICE,
+            c.SetBudget: draws.ON_BUDGET,
+        }
         commands = table.get(kind, draws.ON_KEY)
         command = commands[data.draw(st.sampled_from(list(commands)))]
         self.give(data.draw(command(id_, self.subjects.get(id_, "none"))))

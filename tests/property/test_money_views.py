@@ -26,7 +26,8 @@ VIEWS: list[Projection] = [
     spans.Spans(),
 ]
 
-Usage = tuple[Identity, Recorded]
+Usage = tuple[Identity, Recorded, str | None]
+"""Who spent, the event that says so, and what it cost by the newest price."""
 
 
 @given(histories(max_executions=6, max_acts=40), st.integers(1, 50))
@@ -63,12 +64,17 @@ def check_workspace(connection: Connection, workspace: str, used: list[Usage]) -
 
 
 def usages(events: Iterable[Recorded]) -> Iterable[Usage]:
-    known = {}
+    known, calls, costs_now = {}, [], {}
     for event in events:
         if event.topic == e.Created.TOPIC:
             known[event.id] = identity_of(event)
         elif event.topic == e.UsageRecorded.TOPIC:
-            yield known[event.id], event
+            calls.append(event)
+            costs_now[event.id, event.version] = event.facts.get("cost_usd")
+        elif event.topic == e.UsageRepriced.TOPIC:
+            costs_now[event.id, event.facts["sequence"]] = event.facts["cost_usd"]
+    for call in calls:
+        yield known[call.id], call, costs_now[call.id, call.version]
 
 
 KEYS: dict[str, Callable[[Usage], str]] = {
@@ -86,8 +92,7 @@ def grouped(used: Iterable[Usage], by: list[str]) -> dict[tuple[str, ...], list[
 
 
 def cost_of(usage: Usage) -> Decimal | None:
-    cost = usage[1].facts.get("cost_usd")
-    return None if cost is None else Decimal(cost)
+    return None if usage[2] is None else Decimal(usage[2])
 
 
 def sum_of(used: Iterable[Usage]) -> Decimal | None:

@@ -134,9 +134,12 @@ def counted_in(events: Sequence[Recorded], asked: Question) -> Iterable[Counted]
     inclusive = asked.scope is Scope.INCLUSIVE
     tops = {id_: rows[row["root_id"]] if inclusive else row for id_, row in rows.items()}
     everything = [Counted(tops[id_], time_of(row["created_at"])) for id_, row in rows.items()]
+    repriced = [event for event in events if event.topic == e.UsageRepriced.TOPIC]
+    newest = {(one.id, one.facts["sequence"]): one.facts["cost_usd"] for one in repriced}
     for event in events:
         if event.topic == e.UsageRecorded.TOPIC and event.id in rows:
             facts = event.facts
+            facts["cost_usd"] = newest.get((event.id, event.version), facts.get("cost_usd"))
             at = parse_time(facts.get("occurred_at") or event.at)
             everything.append(Counted(tops[event.id], at, facts))
     return [counted for counted in everything if is_in(asked, counted)]

@@ -223,7 +223,7 @@ class WorkerLaws(RuleBasedStateMachine):
         for _ in range(20):
             await self._settle()
             for given in await self.dispatch.claim(ACME, "last", self.agents, 100, 0):
-                lease = digest_of_token(given.token)
+                lease = digest_of_token(given.token or "")
                 id_ = given.assignment.execution_id
                 await self.services.record(c.Complete(id_, {}, lease=lease), ACME)
             await self._pass(5)
@@ -342,7 +342,7 @@ class WorkerLaws(RuleBasedStateMachine):
         if not self.hands[hand].given:
             return
         given = self.hands[hand].given[-1 - place % len(self.hands[hand].given)]
-        id_, lease = given.assignment.execution_id, digest_of_token(given.token)
+        id_, lease = given.assignment.execution_id, digest_of_token(given.token or "")
         known = self.runs[id_]
         holds = known.is_held and known.lease == lease
         running = known.status is Status.RUNNING

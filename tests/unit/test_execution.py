@@ -49,6 +49,7 @@ ACTS: dict[type[Event], Callable[[Execution], object]] = {
     e.ToolEnded: lambda x: x.append(STAMP, [frame(e.ToolEnded, id="1", name="search")]),
     e.ContentStreamed: lambda x: x.append(STAMP, [frame(e.ContentStreamed, content="hi")]),
     e.UsageRecorded: lambda x: x.record_usage(STAMP, {"model": "m"}),
+    e.UsageRepriced: lambda x: x.reprice(STAMP, given.repricing()),
     e.ApprovalRequested: lambda x: x.request_approval(STAMP, given.approval()),
     e.CancellationRequested: lambda x: x.cancel(STAMP, None),
     e.Cancelled: lambda x: x.cancel(STAMP, None, confirm=True),

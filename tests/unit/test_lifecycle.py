@@ -65,7 +65,7 @@ def test_a_fact_ends_an_execution_exactly_when_its_target_is_terminal(event: typ
 def test_only_remarks_are_recorded_after_the_end(status: Status) -> None:
     allowed = {event for event, row in LIFECYCLE.items() if status in row.sources}
 
-    assert allowed == {e.Annotated, e.Scored, e.ScoreRemoved}
+    assert allowed == {e.UsageRepriced, e.Annotated, e.Scored, e.ScoreRemoved}
 
 
 @pytest.mark.parametrize("status", Status)

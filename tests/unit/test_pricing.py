@@ -6,8 +6,9 @@ import pytest
 
 from ledger.errors import InvalidUsage
 from ledger.events import UsageRecorded
-from ledger.pricing import add_usage, checked_usage, cost_of, priced
-from ledger.usage import Price, Totals, Usage
+from ledger.price_catalog import Catalog
+from ledger.pricing import OwnPrice, Spent, add_usage, checked_usage, cost_facts, cost_of
+from ledger.usage import Price, PriceRow, PriceUsed, Totals, Usage
 from tests import given
 
 PRICE = Price(
@@ -106,26 +107,49 @@ def test_everything_cached_and_everything_reasoned_is_possible() -> None:
     assert checked_usage(usage).total_tokens == 8
 
 
+MILLION = Spent("known", None, Usage(prompt_tokens=1_000_000), given.NOON)
+
+
 def test_an_unknown_model_has_no_cost() -> None:
-    facts = priced(Usage(prompt_tokens=10), "unknown", {"known": PRICE}, None)
+    unknown = MILLION._replace(model="unknown")
+
+    facts = cost_facts(unknown, None, {"known": PRICE}, Catalog(), None)
 
     assert facts["cost_usd"] is None
     assert facts["price"] is None
 
 
 def test_a_known_model_is_priced_and_its_price_is_kept() -> None:
-    facts = priced(Usage(prompt_tokens=1_000_000), "known", {"known": PRICE}, None)
+    facts = cost_facts(MILLION, None, {"known": PRICE}, None, None)
 
     assert facts["cost_usd"] == facts["computed_cost_usd"] == 3
-    assert facts["price"] == PRICE
+    row = PriceRow(unit="input_tokens", count=1_000_000, usd=Decimal("3.00"))
+    assert facts["price"] == PriceUsed(**dict(PRICE), rows=[row])
 
 
 @pytest.mark.parametrize("reported", [Decimal("0.5"), Decimal(0)])
 def test_a_reported_cost_wins_and_the_computed_one_is_kept_beside_it(reported: Decimal) -> None:
-    facts = priced(Usage(prompt_tokens=1_000_000), "known", {"known": PRICE}, reported)
+    facts = cost_facts(MILLION, None, {"known": PRICE}, None, reported)
 
     assert facts["cost_usd"] == facts["reported_cost_usd"] == reported
     assert facts["computed_cost_usd"] == 3
+
+
+def test_the_workspace_goes_before_the_settings_and_these_before_the_list() -> None:
+    spent = MILLION._replace(model="gpt-4o")
+    own = OwnPrice("p-1", PRICE.model_copy(update={"source": "workspace"}))
+    settings = {"gpt-4o": PRICE.model_copy(update={"source": "settings"})}
+
+    used = [
+        cost_facts(spent, given_own, given_settings, Catalog(), None)["price"]
+        for given_own, given_settings in ((own, settings), (None, settings), (None, {}))
+    ]
+
+    assert [(each.source, each.price_id) for each in used] == [
+        ("workspace", "p-1"),
+        ("settings", None),
+        ("genai-prices", None),
+    ]
 
 
 def test_totals_add_what_is_known_and_count_what_is_not() -> None:

@@ -473,3 +473,49 @@ async def test_a_worker_that_stops_gives_back_what_it_had_no_slot_for(settings: 
             stand = {each.id: each.status for each in (await ledger.executions.list()).data}
 
     assert stand == {parent: "pending", found[0].id: "pending"}
+
+
+async def test_an_agent_is_stopped_at_the_usage_that_crosses_its_budget(
+    settings: Settings,
+) -> None:
+    stopped = asyncio.Event()
+
+    async def spend_for_ever(run: Run, _: Json) -> Json:
+        try:
+            while True:
+                await run.usage(model="m", prompt_tokens=10)
+                await asyncio.sleep(0.001)
+        finally:
+            stopped.set()
+
+    agents = one_agent(spend_for_ever, config={"run_budget": {"max_total_tokens": 25}})
+    async with working(settings, agents) as bench:
+        id_ = await bench.ask()
+        ended = await bench.end(id_)
+        await asyncio.wait_for(stopped.wait(), SECONDS)
+        types = await bench.types(id_)
+
+    assert (ended.status, ended.error_code) == ("failed", "budget_exceeded")
+    assert types[2:] == ["usage_recorded"] * 3 + ["failed"]
+
+
+async def test_an_agent_waits_for_a_human_before_its_budget_is_spent(settings: Settings) -> None:
+    async def spend_three_times(run: Run, _: Json) -> Json:
+        for step in ("one", "two", "three"):
+            await run.usage(model="m", cost_usd="0.60")
+            await run.content(step)
+        return {}
+
+    asking = {"run_budget": {"max_cost": 1, "ask_at": "0.5", "raise_by": 2}}
+    async with working(settings, one_agent(spend_three_times, config=asking)) as bench:
+        id_ = await bench.ask()
+        await bench.until(id_, "awaiting_approval")
+        payload = (await bench.facts(id_, "approval_requested"))["payload"]
+        await bench.ledger.executions.approve(id_)
+        ended = await bench.end(id_)
+        types = await bench.types(id_)
+
+    assert (payload["budget_of"], payload["raise_by"]) == (id_, "2")
+    assert ended.status == "completed"
+    assert types.count("usage_recorded") == 3
+    assert types.count("approval_requested") == 1

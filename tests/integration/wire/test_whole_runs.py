@@ -235,11 +235,21 @@ async def test_a_run_cannot_end_before_it_began(api: Api) -> None:
     assert_problem(refusal, 400, "validation_error", "completed_at")
 
 
-async def test_usage_in_the_providers_words_alone_is_refused_rather_than_counted_as_none(
+async def test_usage_in_words_that_nobody_knows_is_refused_rather_than_counted_as_none(
     api: Api,
 ) -> None:
-    usage = [{"model": "gpt-4o", "raw": {"prompt_tokens": 10, "completion_tokens": 3}}]
+    usage = [{"model": "gpt-4o", "raw": {"eaten": 10, "drunk": 3}}]
 
     refusal = await api.post("/executions/record", run(usage=usage))
 
     assert_problem(refusal, 400, "invalid_usage", "prompt_tokens")
+
+
+async def test_usage_in_the_providers_words_alone_is_read_and_priced(api: Api) -> None:
+    usage = [{"model": "gpt-4o", "raw": {"prompt_tokens": 10, "completion_tokens": 4}}]
+
+    recorded = (await api.post("/executions/record", run(usage=usage, frames=[]))).data
+
+    execution = (await api.get(f"/executions/{recorded['id']}")).data
+    assert (execution["total_tokens"], execution["unpriced_tokens"]) == (14, 0)
+    assert execution["cost_usd"] == "0.000065"  # 10 x 2.50 + 4 x 10 per million

@@ -1,0 +1,106 @@
+"""Every kind of aggregate there is, as recorded: a bounded cache in front of the store."""
+
+from collections import OrderedDict
+from typing import Final, TypeVar
+
+from ledger.access import ApiKey
+from ledger.agent import Agent
+from ledger.budget_tree import BudgetTree
+from ledger.claims import AgentName, IdempotencyKey
+from ledger.day_log import spent_on
+from ledger.execution import Execution
+from ledger.mapper import LedgerMapper
+from ledger.model_prices import ModelPrices
+from ledger.run_budget import Tally
+from ledger.score_config import ScoreConfig
+from ledger.sqlite import SQLiteStore
+from ledger.standing_budgets import Purse, StandingBudgets
+
+Aggregate = (
+    Execution
+    | Agent
+    | AgentName
+    | IdempotencyKey
+    | ApiKey
+    | ScoreConfig
+    | ModelPrices
+    | BudgetTree
+    | StandingBudgets
+)
+A = TypeVar(
+    "A",
+    Execution,
+    Agent,
+    AgentName,
+    IdempotencyKey,
+    ApiKey,
+    ScoreConfig,
+    ModelPrices,
+    BudgetTree,
+    StandingBudgets,
+)
+
+_MOST_CACHED: Final = 20_000
+
+
+class Aggregates:
+    """Aggregates as recorded: a bounded cache in front of the store."""
+
+    def __init__(self, store: SQLiteStore, mapper: LedgerMapper) -> None:
+        self._store = store
+        self._mapper = mapper
+        self._cached: OrderedDict[str, Aggregate] = OrderedDict()
+        self._absent: set[str] = set()  # asked for and not there; nobody else writes
+
+    def get(self, id_: str) -> Aggregate | None:
+        """The aggregate of this id, without decoding the frames it does not need."""
+        cached = self._cached.get(id_)
+        if cached is not None:
+            self._cached.move_to_end(id_)
+            return cached
+        if id_ in self._absent:
+            return None
+        loaded = self._load(id_)
+        if loaded is not None:
+            self.put(loaded)
+        else:
+            self._lacks(id_)
+        return loaded
+
+    def put(self, aggregate: Aggregate) -> None:
+        """Remember an aggregate at the version that is recorded now."""
+        self._cached[aggregate.id] = aggregate
+        self._cached.move_to_end(aggregate.id)
+        self._absent.discard(aggregate.id)
+        if len(self._cached) > _MOST_CACHED:
+            self._cached.popitem(last=False)
+
+    def forget(self, id_: str) -> None:
+        """Load the aggregate afresh next time."""
+        self._cached.pop(id_, None)
+        self._absent.discard(id_)
+
+    def _lacks(self, id_: str) -> None:
+        if len(self._absent) >= _MOST_CACHED:
+            self._absent.clear()
+        self._absent.add(id_)
+
+    def spent_on(self, workspace: str, day: str) -> dict[Purse, Tally]:
+        """What a workspace spent in a day, by the log."""
+        return spent_on(self._store, workspace, day)
+
+    def count(self, id_: str, topic: str) -> int:
+        """How many events of a topic an aggregate has in the store."""
+        return self._store.count(id_, topic)
+
+    def _load(self, id_: str) -> Aggregate | None:
+        facts = self._store.read_facts(id_)
+        if not facts:
+            return None
+        first, *rest = map(self._mapper.read, facts)
+        aggregate: Aggregate | None = first.mutate(None)
+        assert aggregate is not None
+        for event in rest:
+            aggregate.evolve(event)
+        aggregate.version = self._store.last_version(id_)
+        return aggregate

@@ -1,0 +1,88 @@
+"""Budgets of days: what the workspace, an agent or a user may spend."""
+
+from http import HTTPStatus
+from typing import Any
+
+from ledger.commands import EndBudget, SetBudget
+from projections import agents, budgets
+from server.auth import Permission
+from server.errors import InvalidRequest
+from server.route import Answer, Call, Handle, Route, nothing, one, page
+from server.schemas import budgets as s
+from server.schemas.paging import PageQuery
+
+_BUDGETS = "/api/v1/budgets"
+
+
+async def list_(call: Call) -> Answer:
+    """Budgets in force, newest first."""
+    found = await call.services.query(
+        lambda connection: budgets.list_budgets(connection, call.workspace, call.query.wanted)
+    )
+    return page(found.items, found.meta)
+
+
+async def set_(call: Call) -> Answer:
+    """Say what may be spent in a day. What was spent today counts already."""
+    body = call.body
+    command = SetBudget(
+        body.scope, await _key(call), body.max_cost, body.max_total_tokens, body.note
+    )
+    receipt = await call.services.record(command, await call.caller(), call.size())
+    made = await call.services.query(
+        lambda connection: budgets.get_budget(connection, call.workspace, receipt.subject or "")
+    )
+    return one(made, status=HTTPStatus.CREATED)
+
+
+async def end(call: Call) -> Answer:
+    """Have a budget limit nothing any more; its history stays."""
+    await call.services.record(EndBudget(call.path("budget_id")), await call.caller())
+    return nothing()
+
+
+async def _key(call: Call) -> str | None:
+    """Whose budget it is, checked against its scope."""
+    body = call.body
+    given = {"agent": body.agent_id, "user": body.user_id}
+    key = given.pop(body.scope, None)
+    if wrong := [f"{scope}_id" for scope, id_ in given.items() if id_ is not None]:
+        message = f"{wrong[0]}: a budget of scope {body.scope!r} has none"
+        raise InvalidRequest(message)
+    if body.max_cost is None and body.max_total_tokens is None:
+        message = "max_cost, max_total_tokens: give at least one of them"
+        raise InvalidRequest(message)
+    if body.scope == "agent" and key is not None:
+        agent_id: str = key
+        await call.services.query(
+            lambda connection: agents.get_agent(connection, call.workspace, agent_id)
+        )
+    return key or None
+
+
+def _route(method: str, path: str, handle: Handle, summary: str, **more: Any) -> Route:
+    more.setdefault("answer", s.DayBudget)
+    return Route(method=method, path=path, handle=handle, summary=summary, tag="budgets", **more)
+
+
+ROUTES = (
+    _route("GET", _BUDGETS, list_, "List budgets of days", query=PageQuery, many="page"),
+    _route(
+        "POST",
+        _BUDGETS,
+        set_,
+        "Set a budget of days",
+        body=s.BudgetBody,
+        needs=Permission.ADMINISTER,
+        status=HTTPStatus.CREATED,
+    ),
+    _route(
+        "DELETE",
+        f"{_BUDGETS}/{{budget_id}}",
+        end,
+        "End a budget of days",
+        answer=None,
+        needs=Permission.ADMINISTER,
+        status=HTTPStatus.NO_CONTENT,
+    ),
+)
