@@ -185,6 +185,17 @@ def test_a_client_that_is_closed_lets_nobody_wait_for_a_human(server: Caller) ->
             asking.result(20)
 
 
+def test_usage_in_the_providers_words_is_enough(ledger: Ledger) -> None:
+    said = {"input_tokens": 10, "cache_read_input_tokens": 90, "output_tokens": 5}
+    with ledger.record(agent="support") as run:
+        run.usage(model="claude-sonnet-4-5", provider="anthropic", raw=said)
+
+    execution = run_of(ledger, run)
+
+    assert execution.token_usage["prompt_tokens"] == 100
+    assert execution.cost_usd == "0.000132"  # 10 x 3 + 90 x 0.3 + 5 x 15 per million
+
+
 def test_leaving_the_block_completes_the_run_with_its_output(ledger: Ledger) -> None:
     with ledger.record(agent="a") as mapping:
         mapping.output = {"n": 1}
