@@ -19,7 +19,7 @@ from ledger.ids import new_id
 from ledger.mapper import LedgerMapper
 from ledger.role import Role
 from ledger.score_config import ScoreConfig
-from ledger.sqlite import SQLiteStore
+from ledger.store import Store
 from ledger.usage import Price
 
 Aggregate = Execution | Agent | AgentName | IdempotencyKey | ApiKey | ScoreConfig
@@ -43,7 +43,7 @@ class Policy(NamedTuple):
 class Aggregates:
     """Aggregates as recorded: a bounded cache in front of the store."""
 
-    def __init__(self, store: SQLiteStore, mapper: LedgerMapper) -> None:
+    def __init__(self, store: Store, mapper: LedgerMapper) -> None:
         self._store = store
         self._mapper = mapper
         self._cached: OrderedDict[str, Aggregate] = OrderedDict()

@@ -21,7 +21,7 @@ from ledger.errors import KeyReused, LedgerClosed, LedgerError, QueueFull, Store
 from ledger.event import Stamp, Storable
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.orders import Answer, Caller, Deliver, Order, Receipt, Reply, deliver_directly
-from ledger.sqlite import SQLiteStore
+from ledger.store import Store
 from ledger.unit import Aggregate, Aggregates, Policy, Unit
 
 MOST_COMMANDS = 512
@@ -66,7 +66,7 @@ class Writer:
 
     def __init__(
         self,
-        store: SQLiteStore,
+        store: Store,
         mapper: LedgerMapper,
         clock: Clock,
         policy: Policy,

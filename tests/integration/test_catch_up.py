@@ -35,8 +35,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def store(ledger: Ledger) -> Iterator[ViewStore]:
-    store = ViewStore.open(views_url(ledger.path))
+def store(tmp_path: Path) -> Iterator[ViewStore]:
+    store = ViewStore.open(views_url(tmp_path / "ledger.db"))
     yield store
     store.close()
 
