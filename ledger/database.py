@@ -1,6 +1,7 @@
 """Where a ledger is kept: a SQLite file, or a schema of a PostgreSQL database, by its URL."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,10 +62,9 @@ def exists(url: str) -> bool:
     return there
 
 
-def connector(url: str) -> Callable[[], Any]:
+def connector(url: str, *, autocommit: bool) -> Callable[[], Any]:
     """What opens a connection of the driver's to PostgreSQL."""
-    connect = _postgres("ledger.postgres_connection").connect
-    return lambda: connect(url)
+    return partial(_postgres("ledger.postgres_connection").connect, url, autocommit=autocommit)
 
 
 def _postgres(module: str) -> Any:

@@ -26,7 +26,7 @@
     ├── Unavailable                 not now: nothing was recorded, try again
     │   ├── QueueFull               more commands wait than the writer may hold
     │   ├── StoreFailed             the disk or the database said no
-    │   ├── OutcomeUnknown          the database went away during a commit, and stayed away (store.py)
+    │   ├── OutcomeUnknown          the database went away in a commit, and stayed away (store.py)
     │   └── LedgerClosed            the ledger is shutting down
     ├── DatabaseInUse               another process writes to the ledger
     └── UnreadableEvent             a stored event this code cannot read: a fault

@@ -9,7 +9,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import Connection
 from psycopg.abc import Buffer
-from psycopg.adapt import Dumper
+from psycopg.adapt import Dumper, Loader
 from psycopg.conninfo import conninfo_to_dict
 
 _DEFAULTS: Final = {
@@ -46,8 +46,20 @@ class _Text(Dumper):
         return (obj.replace("\0", "\N{SYMBOL FOR NULL}") if "\0" in obj else obj).encode()
 
 
-def connect(url: str) -> Connection[tuple[Any, ...]]:
-    """A connection on which every statement commits by itself, unless it begins a transaction.
+class _Number(Loader):
+    """Sums and averages of whole numbers, as SQLite gives them; PostgreSQL has a type for them."""
+
+    def load(self, data: Buffer) -> int | float:
+        text = bytes(data)
+        return float(text) if b"." in text else int(text)
+
+
+def connect(url: str, *, autocommit: bool = True) -> Connection[tuple[Any, ...]]:
+    """A connection.
+
+    Args:
+        url: as libpq takes it.
+        autocommit: whether a statement commits by itself, unless it begins a transaction.
 
     Raises:
         psycopg.Error: the URL has no meaning, or nobody answers there.
@@ -55,7 +67,9 @@ def connect(url: str) -> Connection[tuple[Any, ...]]:
     parameters: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(url)}
     connection = psycopg.connect("", autocommit=True, **parameters)
     connection.adapters.register_dumper(str, _Text)
+    connection.adapters.register_loader("numeric", _Number)
     connection.execute(_NOTICE_LOST_CLIENTS, prepare=False)
+    connection.autocommit = autocommit
     return connection
 
 

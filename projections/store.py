@@ -23,14 +23,22 @@ class ViewStore:
 
     @classmethod
     def open(cls, url: URL | str) -> Self:
-        """Open the database of the views, and make it if there is none."""
-        return cls(dialect.open_engine(url))
+        """Open the database of the views, and make it if there is none.
+
+        Args:
+            url: `sqlite:///PATH`, or one of PostgreSQL as libpq takes it.
+        """
+        engine = dialect.open_engine(url)
+        dialect.prepare(engine)
+        return cls(engine)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection whose reads all see one state of the views. Leave it soon."""
         with self.engine.connect() as connection:
-            yield connection.execution_options(**dialect.snapshot_options(connection))
+            connection.execution_options(**dialect.snapshot_options(connection))
+            dialect.come_in(connection)
+            yield connection
 
     @contextmanager
     def writing(self, names: Mapping[str, str] | None = None) -> Iterator[Connection]:

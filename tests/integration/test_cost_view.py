@@ -10,6 +10,8 @@ from projections.errors import InvalidQuery
 from tests.strategies import BEGINNING
 from tests.views import Told, telling
 
+pytestmark = pytest.mark.both_stores
+
 TODAY = BEGINNING.date()
 TOMORROW = TODAY + timedelta(days=1)
 NOTHING = {

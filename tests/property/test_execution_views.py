@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -20,6 +21,8 @@ from projections.rebuild import Rebuild
 from projections.times import text_of
 from tests.read_side import catch_up, everything_in, fresh_views, rows_of
 from tests.strategies import WORKSPACES, History, MemoryLog, histories, short_words
+
+pytestmark = pytest.mark.both_stores
 
 VIEWS = [Executions()]
 

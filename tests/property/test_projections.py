@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -15,6 +16,8 @@ from projections.span_rows import Spans
 from projections.span_tables import spans
 from tests.read_side import Dump, catch_up, everything_in, fresh_views, rows_of
 from tests.strategies import MemoryLog, histories
+
+pytestmark = pytest.mark.both_stores
 
 
 @given(histories(), st.integers(1, 7), st.lists(st.integers(0, 60), max_size=4))

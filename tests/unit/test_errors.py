@@ -3,10 +3,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger import digest, errors, strict_json
+from ledger import digest, errors, store, strict_json
 from ledger.errors import LedgerError
 
-OWN = {errors.__name__, strict_json.__name__, digest.__name__}
+OWN = {errors.__name__, strict_json.__name__, digest.__name__, store.__name__}
 
 
 def children_of(parent: type[LedgerError]) -> Iterator[type[LedgerError]]:
