@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from ledger.application import Ledger
+from ledger.database import file_of
 from ledger.mapper import Recorded
 from ledger.unit import Policy
 from projections.catalog import ALL
@@ -37,7 +38,7 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
     loop = asyncio.get_running_loop()
     metrics = Metrics()
     ledger = _open_ledger(settings, metrics)
-    views = ViewStore.open(f"sqlite:///{settings.views_path}")
+    views = ViewStore.open(settings.views)
     catch_up = CatchUp(views, ALL, ledger)
     readers = ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="reader")
     hub = Hub()
@@ -73,7 +74,7 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
 
 def _open_ledger(settings: Settings, metrics: Metrics) -> Ledger:
     return Ledger(
-        settings.path,
+        settings.database,
         durability=settings.durability,
         policy=Policy(settings.prices, settings.approval_ttl),
         measure=metrics.committed,
@@ -98,10 +99,11 @@ def _keys(views: ViewStore) -> Sequence[Key]:
 
 def _refuse_open_door(settings: Settings, keyring: Keyring) -> None:
     if keyring.is_empty and not is_loopback(settings.host):
+        database = settings.database if file_of(settings.database) else settings.place
         message = (
             f"LEDGER_HOST: without an API key the server listens on loopback only, not on "
             f"{settings.host}; run `execution-ledger keys create NAME --role admin --database "
-            f"{settings.database}` first"
+            f"{database}` first"
         )
         raise InvalidSettings(message)
 

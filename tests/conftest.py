@@ -22,12 +22,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test on each store, where it or its module is marked so."""
     if metafunc.definition.get_closest_marker("both_stores"):
-        metafunc.parametrize("kept_in", KINDS, indirect=True)
+        metafunc.parametrize("kept_in", KINDS, indirect=True, scope="module")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def kept_in(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The kind of database that the test keeps its ledger in."""
+    """The kind of database that tests keep their ledgers in."""
     kind: str = getattr(request, "param", DEFAULT)
     with keeping_in(kind):
         yield kind

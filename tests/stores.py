@@ -9,6 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sqlalchemy import text
+
+from projections.dialect import open_engine
 from tests.postgres import fresh_schema
 
 KINDS = ("sqlite", "postgres")
@@ -16,7 +19,7 @@ DEFAULT = os.environ.get("LEDGER_TEST_STORE", "sqlite")
 
 
 class _Kept:
-    """The databases of the test that runs now."""
+    """The databases of the module whose tests run now."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -38,7 +41,7 @@ def keeping_in(kind: str) -> Iterator[None]:
 
 
 def database_in(folder: Path, name: str = "ledger.db") -> str:
-    """The URL of a ledger: the same one for the same folder and name, as long as the test runs."""
+    """The URL of a ledger: the same one for the same folder and name."""
     file = folder / name
     if _now.kind == "sqlite":
         return f"sqlite:///{file}"
@@ -56,3 +59,12 @@ def fresh_database() -> Iterator[str]:
     else:
         with TemporaryDirectory() as folder:
             yield f"sqlite:///{Path(folder, 'some.db')}"
+
+
+def execute_in(url: str, *statements: str) -> None:
+    """Do something to a database behind the back of whoever uses it."""
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import event
 
 from ledger.application import Ledger
+from ledger.database import file_of
 from projections.catalog import ALL
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
@@ -38,7 +39,8 @@ class Times(NamedTuple):
 def measure(plan: Plan) -> list[Row]:
     """Milliseconds of each question, in process and over HTTP."""
     file = plan.database("lists")
-    views = read_settings({}, database=f"sqlite:///{file}").views_path
+    views = file_of(read_settings({}, database=f"sqlite:///{file}").views)
+    assert views is not None
     _fill(file, views, plan.runs)
     askings = plan.choose(30, 300)
     rows: list[Row] = []

@@ -13,11 +13,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from server.app import build_app
 from server.settings import Settings, read_settings
 from tests.integration.api import Api, Json
+from tests.stores import database_in
 
 
 def settings_in(folder: Path) -> Settings:
     """Settings of a server whose files are in a folder."""
-    database = f"sqlite:///{folder / 'ledger.db'}"
+    database = database_in(folder)
     return read_settings({}, database=database, durability="normal", wait_seconds=0)
 
 

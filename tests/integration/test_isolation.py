@@ -9,6 +9,8 @@ from tests.integration.api import Api, assert_problem
 from tests.integration.conftest import key_of, registered, spent
 from tests.integration.examples import example_of, path_of
 
+pytestmark = pytest.mark.both_stores
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PRIVATE = [route for route in ROUTES if not route.public]

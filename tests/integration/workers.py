@@ -16,6 +16,7 @@ from server.run import Run
 from server.services import Services
 from server.settings import Settings, read_settings
 from server.worker import Worker
+from tests.stores import database_in
 
 Json = dict[str, Any]
 
@@ -65,7 +66,7 @@ async def asked(services: Services, agent: str, **more: Any) -> str:
 
 
 def settings_at(folder: Path, **more: Any) -> Settings:
-    return read_settings({}, database=f"sqlite:///{folder / 'ledger.db'}", **more)
+    return read_settings({}, database=database_in(folder), **more)
 
 
 @asynccontextmanager

@@ -14,6 +14,8 @@ from aiohttp.test_utils import TestClient
 from server.services import Services
 from tests.integration.api import Api, Json, assert_problem
 
+pytestmark = pytest.mark.both_stores
+
 SETTINGS = {"heartbeat_seconds": 0.05}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
