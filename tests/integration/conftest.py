@@ -47,7 +47,7 @@ async def api(application: web.Application) -> AsyncIterator[Api]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def steward(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+async def steward(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     """An administrator of everything, on a server that the tests of a module share.
 
     For tests in great number that record nothing another one looks at.

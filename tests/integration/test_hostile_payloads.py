@@ -41,7 +41,7 @@ REFUSED = {
 
 
 @pytest.fixture(scope="module")
-def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+def caller(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     database = database_in(tmp_path_factory.mktemp("hostile"))
     settings = read_settings({}, database=database, durability="normal")
     with live_server(settings) as caller:

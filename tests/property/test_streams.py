@@ -26,7 +26,7 @@ BATCHES = st.lists(st.lists(FRAME, min_size=1, max_size=8), max_size=6)
 
 
 @pytest.fixture(scope="module")
-def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+def caller(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     database = database_in(tmp_path_factory.mktemp("streams"))
     settings = read_settings({}, database=database, durability="normal", heartbeat_seconds=0.05)
     with live_server(settings) as caller:

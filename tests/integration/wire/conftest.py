@@ -23,7 +23,7 @@ _NUMBERS = count(1)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, kept_in: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[TestClient[Any, Any]]:
     """Somebody who reaches the server of the module."""
     database = database_in(tmp_path_factory.mktemp("wire"))

@@ -11,7 +11,7 @@ from tests.integration.conftest import spent, started
 pytestmark = pytest.mark.both_stores
 
 SETTINGS = {"wait_seconds": 28}
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 SECONDS = 20
 
