@@ -65,10 +65,11 @@ class WorkerProcess:
 class ServerProcess:
     """`execution-ledger serve` on one database; it may be killed and started again."""
 
-    def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, url: str = "", **settings: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.database = folder / "ledger.db"
+        self._database_url = url or f"sqlite:///{self.database}"
         self._arguments: Sequence[str] = arguments
         self._environment = _environment(
             **{f"LEDGER_{name.upper()}": value for name, value in settings.items()}
@@ -95,7 +96,7 @@ class ServerProcess:
             "--port",
             str(self.port),
             "--database",
-            f"sqlite:///{self.database}",
+            self._database_url,
             *self._arguments,
         ]
         with self.log.open("ab") as log:

@@ -8,8 +8,6 @@ import pytest
 from tests.integration.api import Api, Json, Reply, assert_problem
 from tests.integration.conftest import spent, started
 
-pytestmark = pytest.mark.both_stores
-
 SETTINGS = {"wait_seconds": 28}
 pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 

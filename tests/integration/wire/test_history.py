@@ -14,8 +14,6 @@ from aiohttp.test_utils import TestClient
 from server.services import Services
 from tests.integration.api import Api, Json, assert_problem
 
-pytestmark = pytest.mark.both_stores
-
 SETTINGS = {"heartbeat_seconds": 0.05}
 pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
