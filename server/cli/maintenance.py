@@ -50,7 +50,7 @@ def _rebuild(names: list[str], database: str) -> None:
         if name not in known:
             message = f"there is no view {name!r}; there are {', '.join(known)}"
             raise CommandFailed(message, USAGE)
-    with opened(database) as offline, _progress("rebuilding") as advance:
+    with opened(database) as offline, progress("rebuilding") as advance:
         offline.catch_up.rebuild(names, advance)
     say(f"rebuilt {', '.join(names or known)}")
 
@@ -74,14 +74,14 @@ def check(database: Database = "", *, as_json: AsJson = False) -> None:
 
 def _problems(database: str) -> list[str]:
     with opened(database) as offline:
-        with _progress("reading the log") as advance:
+        with progress("reading the log") as advance:
             problems = check_log(offline.ledger, advance)
         offline.catch_up_now()
         problems += [
             f"{parked.projection}: event at {parked.position} is parked: {parked.error}"
             for parked in offline.catch_up.parked()
         ]
-        with _progress("comparing views") as advance:
+        with progress("comparing views") as advance:
             try:
                 differences = check_views(offline.views, ALL, offline.ledger, advance=advance)
             except CheckFailed as error:
@@ -103,7 +103,7 @@ def _told(difference: Difference) -> str:
 
 
 @contextmanager
-def _progress(title: str) -> Iterator[Advance]:
+def progress(title: str) -> Iterator[Advance]:
     """A bar on stderr, where somebody looks at it."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     out = Console(stderr=True)

@@ -57,6 +57,26 @@ def test_the_demo_runs_on_it(url: str) -> None:
     assert "Replay of" in done.stdout
 
 
+def test_a_ledger_moves_to_it_and_is_served_there(tmp_path: Path, url: str) -> None:
+    file = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with served("--database", file, "--agents", "server.demo:agents") as address:
+        execution = Cli(address).execute("order-support", question="Where is order 10079?")
+        in_use = run("migrate", file, url)
+    missing = run("migrate", f"sqlite:///{tmp_path / 'no.db'}", url)
+    same = run("migrate", file, file)
+    moved = run("migrate", file, url, "--json")
+    checked = run("check", "--database", url)
+
+    assert (in_use.returncode, "in use" in in_use.stderr) == (1, True), in_use
+    assert (missing.returncode, "no ledger" in missing.stderr) == (1, True), missing
+    assert (same.returncode, "the same" in same.stderr) == (2, True), same
+    assert moved.returncode == 0, moved
+    assert checked.returncode == 0, checked
+    with served("--database", url, "--no-worker") as address:
+        shown = Cli(address)("executions", "show", execution["id"], "--json")
+        assert json.loads(shown)["data"]["output"] == execution["output"]
+
+
 @pytest.mark.parametrize("command", [["serve", "--port", "0"], ["check"], ["rebuild"]])
 def test_a_database_that_does_not_answer_is_said_in_one_line(command: list[str]) -> None:
     done = run(*command, "--database", "postgresql://me:secret@127.0.0.1:1/ledger")
