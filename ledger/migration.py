@@ -67,9 +67,7 @@ def _copy(events: list[Recorded], after: int, target: Store) -> None:
 
 def _compared(source: Store, target: Store, end: int, advance: Advance) -> str:
     digest = sha256()
-    position = 0
-    for ours, theirs in zip_longest(_all(source), _all(target)):
-        position += 1
+    for position, (ours, theirs) in enumerate(zip_longest(_all(source), _all(target)), 1):
         if ours is None or ours != theirs:
             message = f"source and target differ at position {position}"
             raise OtherLedger(message)

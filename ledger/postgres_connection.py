@@ -24,9 +24,11 @@ _DEFAULTS: Final = {
     "tcp_user_timeout": "25000",
 }
 
-_NOTICE_LOST_CLIENTS: Final = (
+_SESSION: Final = (
+    # The server, too, notices a lost client soon; until then it keeps the right to write.
     "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
-    "SET client_min_messages = warning"
+    # Queries are short: to compile one takes longer than to run it.
+    "SET jit = off; SET client_min_messages = warning"
 )
 
 
@@ -68,7 +70,7 @@ def connect(url: str, *, autocommit: bool = True) -> Connection[tuple[Any, ...]]
     connection = psycopg.connect("", autocommit=True, **parameters)
     connection.adapters.register_dumper(str, _Text)
     connection.adapters.register_loader("numeric", _Number)
-    connection.execute(_NOTICE_LOST_CLIENTS, prepare=False)
+    connection.execute(_SESSION, prepare=False)
     connection.autocommit = autocommit
     return connection
 

@@ -30,6 +30,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.compiler import DDLCompiler, SQLCompiler
@@ -122,6 +124,16 @@ def keep_out(connection: Connection) -> None:
     """Wait until nobody reads, and let nobody begin before the transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"LOCK TABLE {_GATE} IN ACCESS EXCLUSIVE MODE")
+
+
+def is_away(engine: Engine, error: SQLAlchemyError) -> bool:
+    """Whether the database does not answer, so that the same may succeed later.
+
+    SQLite is a file of ours: there, what fails is broken.
+    """
+    return engine.dialect.name == "postgresql" and isinstance(
+        error, OperationalError | InterfaceError | PoolExhausted
+    )
 
 
 def snapshot_options(connection: Connection) -> Mapping[str, Any]:

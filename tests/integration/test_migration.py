@@ -71,9 +71,12 @@ def test_what_was_broken_off_goes_on_where_it_was(
         if position >= 100:
             raise KeyboardInterrupt
 
-    with opened(urls["first"]) as old, opened(urls["postgres"]) as new:
-        with pytest.raises(KeyboardInterrupt):
-            move(old, new, break_off)
+    with (
+        opened(urls["first"]) as old,
+        opened(urls["postgres"]) as new,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        move(old, new, break_off)
 
     assert moved(urls["first"], urls["postgres"]).copied == len(full) - 100
     assert everything(urls["postgres"]) == full

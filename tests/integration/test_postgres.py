@@ -5,6 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.sql import SQL
+from sqlalchemy import text
 
 from ledger import postgres, postgres_writing
 from ledger.database import exists
@@ -13,6 +14,8 @@ from ledger.errors import DatabaseInUse, StoreFailed
 from ledger.events import Annotated
 from ledger.postgres import PostgresStore, open_store
 from ledger.store import OutcomeUnknown
+from projections.errors import ViewsAway
+from projections.store import ViewStore
 from tests.integration.store_contract import FRAMES, StoreContract, event, run
 from tests.postgres import fresh_schema
 from tests.postgres_proxy import proxy_before
@@ -236,6 +239,21 @@ def test_whether_there_is_a_ledger_is_asked_without_making_one(url: str) -> None
     open_store(url).close()
 
     assert exists(url)
+
+
+def test_views_that_do_not_answer_are_away_for_a_while(url: str, socket_folder: Path) -> None:
+    with proxy_before(url, socket_folder) as (proxy, behind):
+        views = ViewStore.open(behind)
+        proxy.away = True
+        views.engine.dispose()
+
+        with pytest.raises(ViewsAway), views.reading():
+            pytest.fail("nobody answers")
+
+        proxy.away = False
+        with views.reading() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+        views.close()
 
 
 def test_without_the_driver_the_message_says_how_to_install_it(
