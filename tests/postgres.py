@@ -23,9 +23,10 @@ _ROOT = Path(__file__).parent.parent
 class Server:
     """A server of our own, stopped when this process ends, however it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        kind = ["durable"] if durable else []
         self._keeper = subprocess.Popen(
-            [sys.executable, "-m", "tests.postgres_server"],
+            [sys.executable, "-m", "tests.postgres_server", *kind],
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

