@@ -83,6 +83,8 @@ class WritingSession:
         self._url = url
         self._durability = durability
         self._connection: Connection[tuple[Any, ...]] | None = None
+        self._last: int | None = None  # the position that we know to be the last
+        self._sent: Sequence[Storable] = ()  # to be committed, and nobody said what became of it
         self._open(_WAIT_TO_OPEN)
 
     def execute(self, *statements: SQL | Composed) -> None:
@@ -110,17 +112,19 @@ class WritingSession:
             except _SessionLost as lost:
                 unsure |= lost.committing
                 self.close()
-                error = lost.__cause__ or lost
-            except psycopg.OperationalError as away:
-                if self._connection is not None:
-                    raise
-                error = away
-            if monotonic() >= give_up_at:
+                error: BaseException = lost.__cause__ or lost
+            except (DatabaseInUse, psycopg.Error) as refusal:
+                error = refusal
+            if not self._is_away(error) or monotonic() >= give_up_at:
                 if unsure:
                     raise OutcomeUnknown from error
                 raise error
             log.warning("the database is away; trying again", error=type(error).__name__)
             sleep(_PAUSE_SECONDS)
+
+    def _is_away(self, error: BaseException) -> bool:
+        """Whether there is no session, and there may be one again."""
+        return self._connection is None and isinstance(error, psycopg.Error)
 
     def close(self) -> None:
         """Give the right to write up."""
@@ -154,18 +158,42 @@ class WritingSession:
             with connection.cursor() as cursor:
                 cursor.execute(_BEGIN, prepare=False)
                 before = _last_result(cursor)
+                self._check_that_nobody_else_wrote(connection, before)
                 for place, some in _statements(events):
                     cursor.execute(_INSERT, _columns(before + place, some))
                 committing = True
+                self._sent = events
                 cursor.execute("COMMIT", prepare=False)
+        except DatabaseInUse:
+            connection.execute("ROLLBACK")
+            raise
         except psycopg.Error as error:
             if connection.closed or isinstance(error, _SESSION_IS_OVER):
                 raise _SessionLost(committing=committing) from error
             connection.execute("ROLLBACK")
             if isinstance(error, UniqueViolation) and (own := self._own(connection, events)):
-                return own
+                return self._committed(own)
             raise
-        return range(before + 1, before + len(events) + 1)
+        return self._committed(range(before + 1, before + len(events) + 1))
+
+    def _committed(self, positions: Sequence[int]) -> Sequence[int]:
+        self._last, self._sent = positions[-1], ()
+        return positions
+
+    def _check_that_nobody_else_wrote(
+        self, connection: Connection[tuple[Any, ...]], last: int
+    ) -> None:
+        """What this process remembers is true only as long as nobody else writes.
+
+        Raises:
+            DatabaseInUse: while the session was lost, another server had the right to write.
+        """
+        if self._last not in {None, last}:
+            own = self._own(connection, self._sent) if self._sent else ()
+            if not own or own[-1] != last:
+                message = "another server wrote to it meanwhile; restart this one"
+                raise DatabaseInUse(message, pid="unknown")
+        self._last = last
 
     def _own(
         self, connection: Connection[tuple[Any, ...]], events: Sequence[Storable]

@@ -8,10 +8,12 @@ from psycopg.sql import SQL
 from sqlalchemy import text
 
 from ledger import postgres, postgres_writing
+from ledger.commands import Annotate
 from ledger.database import exists
 from ledger.database import open_store as open_by_url
 from ledger.errors import DatabaseInUse, StoreFailed
 from ledger.events import Annotated
+from ledger.mapper import Recorded
 from ledger.postgres import PostgresStore, open_store
 from ledger.store import OutcomeUnknown
 from projections.errors import ViewsAway
@@ -19,6 +21,7 @@ from projections.store import ViewStore
 from tests.integration.store_contract import FRAMES, StoreContract, event, run
 from tests.postgres import fresh_schema
 from tests.postgres_proxy import proxy_before
+from tests.recording import recording
 
 
 @pytest.fixture
@@ -94,6 +97,19 @@ def test_who_lost_the_right_to_write_does_not_write(
     successor.close()
 
 
+def test_who_remembers_less_than_is_recorded_does_not_write(store: PostgresStore, url: str) -> None:
+    store.insert_events(run("a", 1))
+    end_the_writing_session(url)
+    successor = open_store(url)
+    successor.insert_events(run("b", 1))
+    successor.close()
+
+    with pytest.raises(DatabaseInUse, match="restart this one"):
+        store.insert_events(run("c", 1))
+
+    assert store.last_position() == 2
+
+
 def test_a_commit_whose_acknowledgement_was_lost_is_a_success_and_recorded_once(
     url: str, socket_folder: Path
 ) -> None:
@@ -124,6 +140,26 @@ def test_when_the_database_stays_away_after_a_commit_was_sent_the_outcome_is_sai
         proxy.away = False
         assert list(store.insert_events(run("b", 1))) == [2]
         store.close()
+
+
+def test_what_was_recorded_without_anybody_knowing_is_told_with_the_next_commit(
+    url: str, socket_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_writing, "PATIENCE_SECONDS", 0.3)
+    with proxy_before(url, socket_folder) as (proxy, behind), recording(behind) as open_:
+        heard: list[Recorded] = []
+        open_.ledger.subscribe(heard.extend)
+        first = open_.pending()
+        proxy.lose_the_answer_to(b"COMMIT")
+        proxy.away = True
+        with pytest.raises(OutcomeUnknown):
+            open_.do(Annotate(first, {"known": False}))
+        proxy.away = False
+
+        open_.do(Annotate(first, {"known": True}))
+
+        assert heard == open_.log()
+        assert [event.version for event in heard if event.id == first] == [1, 2, 3]
 
 
 def test_when_the_database_stays_away_before_a_commit_nothing_is_recorded(
