@@ -90,6 +90,11 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
+        self.begin()
+        self.wait_until_ready()
+
+    def begin(self) -> None:
+        """Start it."""
         command = [
             str(SCRIPT),
             "serve",
@@ -103,7 +108,6 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=self._environment, cwd=self.folder
             )
-        self._wait_until_ready()
 
     def kill(self) -> None:
         """kill -9: no chance to finish anything."""
@@ -132,7 +136,8 @@ class ServerProcess:
         finally:
             connection.close()
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Wait until it answers that its views are complete."""
         assert self._process is not None
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:

@@ -160,3 +160,46 @@ def test_nothing_acknowledged_is_lost_when_the_database_crashes_and_the_server_g
         server.start()
         assert_kept(server, id_, writer.acknowledged)
         server.stop()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_server_that_stands_by_takes_over_when_the_other_is_killed(
+    tmp_path: Path, url: str, kind: str
+) -> None:
+    database = url if kind == "postgres" else f"sqlite:///{tmp_path / 'ledger.db'}"
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder in folders:
+        folder.mkdir()
+    first, second = (
+        ServerProcess(each, "--no-worker", url=database, standby="true") for each in folders
+    )
+    first.start()
+    id_ = begun(first)
+    second.begin()
+    while "standing by" not in second.log.read_text():
+        threading.Event().wait(0.02)
+
+    first.kill()
+
+    second.wait_until_ready()
+    assert second.call("GET", f"/api/v1/executions/{id_}")[1]["data"]["status"] == "running"
+    assert begun(second) != id_
+    assert second.stop() == 0
+
+
+def test_a_server_that_stands_by_ends_when_it_is_told_to(tmp_path: Path, url: str) -> None:
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder in folders:
+        folder.mkdir()
+    first, second = (
+        ServerProcess(each, "--no-worker", url=url, standby="true") for each in folders
+    )
+    first.start()
+    second.begin()
+    while "standing by" not in second.log.read_text():
+        threading.Event().wait(0.02)
+
+    assert second.stop() == 0
+
+    assert first.call("GET", "/readyz")[0] == 200
+    first.stop()
