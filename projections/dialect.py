@@ -39,6 +39,8 @@ from sqlalchemy.sql.compiler import DDLCompiler, SQLCompiler
 from ledger.database import connector, is_postgres
 
 WRITES = "writes"
+NUL_SHOWN: Final = "\N{SYMBOL FOR NULL}"
+"""What stands in the views of PostgreSQL for a NUL, which it cannot keep in a text."""
 _GATE = "views_gate"
 _BUSY_MILLISECONDS = 30_000
 _PRAGMAS = (

@@ -224,6 +224,18 @@ def test_views_that_say_what_the_log_says_differ_in_nothing(
     assert check(store, views, log) == []
 
 
+def test_a_nul_that_one_database_keeps_and_another_cannot_is_no_difference(
+    store: ViewStore, history: History
+) -> None:
+    broken = started(history, history.create())
+    facts = {"error": "line one\0line two", "error_code": "error"}
+    history.do(broken, lambda stamp: broken.fail(stamp, facts))
+    log, views = MemoryLog(history.log), [Executions()]
+    catch_up(store, views, log)
+
+    assert check(store, views, log) == []
+
+
 def test_a_check_ignores_what_the_views_have_yet_to_take(
     store: ViewStore, history: History
 ) -> None:
