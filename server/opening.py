@@ -38,8 +38,12 @@ async def services_of(settings: Settings) -> AsyncIterator[Services]:
     loop = asyncio.get_running_loop()
     metrics = Metrics()
     ledger = _open_ledger(settings, metrics)
-    views = ViewStore.open(settings.views)
-    catch_up = CatchUp(views, ALL, ledger)
+    try:
+        views = ViewStore.open(settings.views)
+        catch_up = CatchUp(views, ALL, ledger)
+    except BaseException:
+        ledger.close()  # or the next attempt of this process finds it in use
+        raise
     readers = ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="reader")
     hub = Hub()
     ledger.deliver_by(deliver_on(loop))
