@@ -1,6 +1,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
@@ -254,6 +255,16 @@ def test_a_url_where_nobody_answers_is_refused_in_one_line(url: str, why: str) -
         open_by_url(url, "full")
 
     assert "\n" not in str(refusal.value)
+
+
+def test_of_several_hosts_the_one_that_answers_is_taken(url: str, socket_folder: Path) -> None:
+    host = parse_qs(urlsplit(url).query)["host"][0]
+    several = url.replace(f"host={host}", f"host={socket_folder},{host}")
+
+    store = open_store(several)
+
+    assert list(store.insert_events(run("a", 1))) == [1]
+    store.close()
 
 
 def test_a_search_path_without_a_schema_is_refused(url: str) -> None:
