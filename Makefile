@@ -54,8 +54,8 @@ test: $(DEV_STAMP) ## the whole test suite; ARGS="tests/unit -x" narrows it
 e2e: $(DEV_STAMP) ## only the tests that start the installed server and talk to it
 	$(PY) -m pytest tests/e2e $(ARGS)
 
-bench: $(DEV_STAMP) ## measure throughput and latency as ratios to a floor
-	$(PY) -m tests.bench $(ARGS)
+bench: $(DEV_STAMP) ## measure throughput and latency as ratios to a floor; DATABASE=postgres
+	DATABASE=$(DATABASE) $(PY) -m tests.bench $(ARGS)
 
 golden: $(DEV_STAMP) ## write the golden files that do not exist yet
 	$(PY) -m tests.golden $(ARGS)
@@ -68,7 +68,7 @@ wheel: $(DEV_STAMP) ## build the wheel and try it in a clean environment
 
 lock: $(PY) ## write locks/ from pyproject.toml; ARGS=--upgrade takes newer versions
 	@$(PIP) install --quiet $(UV)
-	$(LOCK) pyproject.toml --extra llm --group dev --output-file locks/dev.txt
+	$(LOCK) pyproject.toml --extra llm --extra postgres --group dev --output-file locks/dev.txt
 	$(LOCK) pyproject.toml --constraint locks/dev.txt --output-file locks/run.txt
 	$(LOCK) --group build --constraint locks/dev.txt --output-file locks/build.txt
 	$(LOCK) --no-deps locks/promptrails-old.in --output-file locks/promptrails-old.txt

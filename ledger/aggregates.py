@@ -13,8 +13,8 @@ from ledger.mapper import LedgerMapper
 from ledger.model_prices import ModelPrices
 from ledger.run_budget import Tally
 from ledger.score_config import ScoreConfig
-from ledger.sqlite import SQLiteStore
 from ledger.standing_budgets import Purse, StandingBudgets
+from ledger.store import Store
 
 Aggregate = (
     Execution
@@ -46,7 +46,7 @@ _MOST_CACHED: Final = 20_000
 class Aggregates:
     """Aggregates as recorded: a bounded cache in front of the store."""
 
-    def __init__(self, store: SQLiteStore, mapper: LedgerMapper) -> None:
+    def __init__(self, store: Store, mapper: LedgerMapper) -> None:
         self._store = store
         self._mapper = mapper
         self._cached: OrderedDict[str, Aggregate] = OrderedDict()

@@ -8,10 +8,10 @@ from typing import Self
 
 from ledger.clock import Clock, never_backwards, parse_time, utc_now
 from ledger.commands import Command
-from ledger.file_lock import FileLock
+from ledger.database import open_store
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.orders import Caller, Deliver, Receipt, Reply
-from ledger.sqlite import Durability, SQLiteStore, open_store
+from ledger.store import Durability, Store
 from ledger.unit import Policy
 from ledger.writer import Batch, Writer, tell
 
@@ -22,43 +22,41 @@ class Ledger:
     """What happened, and what may happen next.
 
     Commands go through one writer thread and are answered once they are durable. Reads may come
-    from any thread at any time. Close it to give the file back; what was acknowledged is recorded
-    whether it is closed or killed.
+    from any thread at any time. Close it to let another process write; what was acknowledged is
+    recorded whether it is closed or killed.
     """
 
     def __init__(
         self,
-        path: Path,
+        database: Path | str,
         *,
         durability: Durability = "full",
         clock: Clock = utc_now,
         policy: Policy | None = None,
         measure: Callable[[Batch], None] = lambda _: None,
     ) -> None:
-        """Open the ledger in a file, and make it if there is none.
+        """Open a ledger, and make it if there is none.
 
         Args:
-            path: the SQLite file; its folder must exist.
+            database: a SQLite file, whose folder must exist, or a URL: `sqlite:///PATH` or one of
+                PostgreSQL.
             durability: "full" survives a power cut, "normal" the end of the process only.
             clock: the time; stands still where it would go back.
             policy: prices and the like that decisions depend on.
             measure: called on the writer's thread after each commit.
 
         Raises:
-            DatabaseInUse: another process writes to the file.
-            StoreFailed: the file cannot be opened, or is not a ledger.
+            DatabaseInUse: another process writes to it.
+            StoreFailed: it cannot be opened, or is not a ledger.
         """
-        self.path = path
         self.policy = policy or Policy()
         self._listeners: list[Listener] = []
-        self._lock = FileLock(path)
-        self._lock.acquire()
+        self._store: Store = open_store(database, durability)
         try:
-            self._store: SQLiteStore = open_store(path, durability)
             self._position = self._store.last_position()
             last_at = _last_time(self._store, self._position)
         except BaseException:
-            self._lock.release()
+            self._store.close()
             raise
         self._writer = Writer(
             self._store,
@@ -132,10 +130,9 @@ class Ledger:
         return self._store.last_version(id_)
 
     def close(self) -> None:
-        """Record what was handed over, then let go of the file."""
+        """Record what was handed over, then let go of the database."""
         self._writer.close()
         self._store.close()
-        self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -144,12 +141,19 @@ class Ledger:
         self.close()
 
     def _announce(self, recorded: Sequence[Recorded]) -> None:
-        if recorded:
-            self._position = recorded[-1].position
-            for listener in self._listeners:
-                tell(listener, recorded)
+        if not recorded:
+            return
+        while missed := recorded[0].position - self._position - 1:
+            # A commit arrived after all, although its acknowledgement never came.
+            self._tell(self._store.read_log(self._position, missed))
+        self._tell(recorded)
+
+    def _tell(self, recorded: Sequence[Recorded]) -> None:
+        self._position = recorded[-1].position
+        for listener in self._listeners:
+            tell(listener, recorded)
 
 
-def _last_time(store: SQLiteStore, position: int) -> datetime:
+def _last_time(store: Store, position: int) -> datetime:
     last = store.read_log(position - 1, 1) if position else []
     return parse_time(last[0].at) if last else datetime.min.replace(tzinfo=UTC)

@@ -7,13 +7,13 @@ from typing import Final
 from ledger.events import UsageRecorded
 from ledger.mapper import Recorded
 from ledger.run_budget import Tally
-from ledger.sqlite import SQLiteStore
 from ledger.standing_budgets import Purse, purses_of
+from ledger.store import Store
 
 _PAGE: Final = 5_000
 
 
-def spent_on(store: SQLiteStore, workspace: str, day: str) -> dict[Purse, Tally]:
+def spent_on(store: Store, workspace: str, day: str) -> dict[Purse, Tally]:
     """The sums of a day so far, by who spent.
 
     Args:
@@ -33,7 +33,7 @@ def spent_on(store: SQLiteStore, workspace: str, day: str) -> dict[Purse, Tally]
     return sums
 
 
-def _last_before(store: SQLiteStore, day: str) -> int:
+def _last_before(store: Store, day: str) -> int:
     """The position of the last event before a day; recorded times never go back."""
     low, high = 0, store.last_position()
     while low < high:
@@ -43,13 +43,13 @@ def _last_before(store: SQLiteStore, day: str) -> int:
     return low
 
 
-def _pages(store: SQLiteStore, after: int) -> Iterator[list[Recorded]]:
+def _pages(store: Store, after: int) -> Iterator[list[Recorded]]:
     while page := store.read_log(after, _PAGE):
         yield page
         after = page[-1].position
 
 
-def _purses(store: SQLiteStore, calls: list[Recorded]) -> Mapping[str, tuple[Purse, ...]]:
+def _purses(store: Store, calls: list[Recorded]) -> Mapping[str, tuple[Purse, ...]]:
     created = store.read_first(sorted({event.id for event in calls}))
     facts = {event.id: event.facts for event in created}
     return {id_: purses_of(said["agent_id"], said["user_id"]) for id_, said in facts.items()}

@@ -28,8 +28,9 @@
     ├── Unavailable                 not now: nothing was recorded, try again
     │   ├── QueueFull               more commands wait than the writer may hold
     │   ├── StoreFailed             the disk or the database said no
+    │   ├── OutcomeUnknown          the database went away in a commit, and stayed away (store.py)
     │   └── LedgerClosed            the ledger is shutting down
-    ├── DatabaseInUse               another process writes to the file
+    ├── DatabaseInUse               another process writes to the ledger
     └── UnreadableEvent             a stored event this code cannot read: a fault
 
 Refusals know nothing of HTTP. Each carries a `code`, stable for programs, and `details`.
@@ -258,7 +259,7 @@ class VersionMismatch(LedgerError):
 
 
 class Unavailable(LedgerError):
-    """Not now. Nothing was recorded; the same request may succeed later."""
+    """Not now; the same request may succeed later. Nothing was recorded, unless it says so."""
 
     code = "unavailable"
 
@@ -282,7 +283,7 @@ class LedgerClosed(Unavailable):
 
 
 class DatabaseInUse(LedgerError):
-    """Another process writes to this database file."""
+    """Another process writes to this ledger."""
 
     code = "database_in_use"
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import chain
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from eventsourcing.persistence import (
     ConnectionPoolClosedError,
@@ -26,14 +26,12 @@ from eventsourcing.sqlite import (
 from ledger.errors import LedgerClosed, StoreFailed
 from ledger.event import Storable
 from ledger.events import FRAME_TOPICS
+from ledger.file_lock import FileLock
 from ledger.mapper import Recorded
-
-Durability = Literal["full", "normal"]
+from ledger.store import LOG_PAGE_BYTES, PAGE_BYTES, Durability
 
 _BUSY_SECONDS = 10
 _WAL_PAGES = 8_000  # 32 MiB: a page that many runs touch is then copied back once, not each time
-_PAGE_BYTES = 256 * 1024
-_LOG_PAGE_BYTES = 16 * 1024 * 1024
 _FIRST_FETCH = 8
 _MOST_FETCHED = 1024
 _ROWS_INSERTED = 249  # older SQLite versions bind at most 999 values
@@ -72,13 +70,14 @@ class _Datastore(SQLiteDatastore):
 
 
 class SQLiteStore(SQLiteApplicationRecorder):
-    """Inserts in one immediate transaction; reads plain tuples.
+    """A `Store` that inserts in one immediate transaction, and reads plain tuples.
 
     What the driver says no to is StoreFailed here, once; above, nobody sees the driver's errors.
     """
 
-    def __init__(self, datastore: _Datastore) -> None:
+    def __init__(self, datastore: _Datastore, lock: FileLock) -> None:
         super().__init__(datastore)
+        self._lock = lock
         # Owned by whoever inserts. Not from the pool: readers may use that up, and a pool that
         # cannot open a file for a writer never issues one again.
         self._inserting = datastore.pool.new_connection()
@@ -87,6 +86,7 @@ class SQLiteStore(SQLiteApplicationRecorder):
         """Let go of the file."""
         self._inserting.close()
         self.datastore.close()
+        self._lock.release()
 
     def construct_create_table_statements(self) -> list[str]:
         """Add an index of the facts that decisions need, beside the many frames they do not."""
@@ -142,7 +142,7 @@ class SQLiteStore(SQLiteApplicationRecorder):
         statement = "SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"
         with self._cursor() as cursor:
             cursor.execute(statement.format(table=self.events_table_name), (after, limit))
-            return _page(cursor, _LOG_PAGE_BYTES)
+            return _page(cursor, LOG_PAGE_BYTES)
 
     def read_execution(
         self, id_: str, after: int, limit: int, until: int | None = None
@@ -161,7 +161,7 @@ class SQLiteStore(SQLiteApplicationRecorder):
             cursor.execute(
                 statement.format(table=self.events_table_name), (id_, after, upper, limit)
             )
-            return _page(cursor, _PAGE_BYTES)
+            return _page(cursor, PAGE_BYTES)
 
     def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:
         """Events of one aggregate without its frames."""
@@ -261,13 +261,21 @@ def open_store(path: Path, durability: Durability = "full") -> SQLiteStore:
         durability: "full" survives a power cut, "normal" the end of the process only.
 
     Raises:
+        DatabaseInUse: another process writes to the file.
         StoreFailed: the file is not a database, or cannot be opened.
     """
-    with _translated("be opened"):
-        store = SQLiteStore(_Datastore(str(path), durability))
-        try:
+    lock = FileLock(path)
+    lock.acquire()
+    try:
+        with _translated("be opened"):
+            store = SQLiteStore(_Datastore(str(path), durability), lock)
+    except BaseException:
+        lock.release()
+        raise
+    try:
+        with _translated("be opened"):
             store.create_table()
-        except BaseException:
-            store.close()
-            raise
-        return store
+    except BaseException:
+        store.close()
+        raise
+    return store

@@ -18,12 +18,12 @@ from ledger.aggregates import Aggregate, Aggregates
 from ledger.claims import IdempotencyKey
 from ledger.clock import Clock
 from ledger.commands import Command
-from ledger.errors import KeyReused, LedgerClosed, LedgerError, QueueFull, StoreFailed
+from ledger.errors import KeyReused, LedgerClosed, LedgerError, QueueFull, StoreFailed, Unavailable
 from ledger.event import Stamp, Storable
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.orders import Answer, Caller, Deliver, Order, Receipt, Reply, deliver_directly
 from ledger.spending import Spending
-from ledger.sqlite import SQLiteStore
+from ledger.store import Store
 from ledger.unit import Policy, Unit
 
 MOST_COMMANDS = 512
@@ -68,7 +68,7 @@ class Writer:
 
     def __init__(
         self,
-        store: SQLiteStore,
+        store: Store,
         mapper: LedgerMapper,
         clock: Clock,
         policy: Policy,
@@ -169,7 +169,8 @@ class Writer:
             positions = self._store.insert_events(events) if events else ()
         except Exception as error:  # nothing may stop the writer: whoever waits gets an answer
             log.exception("commit failed", events=len(events))
-            answers.extend((each.order.reply, StoreFailed(str(error))) for each in accepted)
+            told = error if isinstance(error, Unavailable) else StoreFailed(str(error))
+            answers.extend((each.order.reply, told) for each in accepted)
             for id_ in changed:
                 self._aggregates.forget(id_)  # what the store holds is true, whatever it said
             self._spending.forget()

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, MetaData, Table
 
 from ledger.mapper import Recorded
 from projections import tracking
+from projections.dialect import keep_out
 from projections.projection import Projection
 from projections.store import ViewStore
 from projections.tracking import Tracked
@@ -81,6 +82,7 @@ def swap(connection: Connection, build: Build) -> None:
         build: in the making, and no less far than the live one.
     """
     plain = [table.name for table in build.projection.metadata.tables.values()]
+    keep_out(connection)
     _drop(connection, plain)
     for name in plain:
         connection.exec_driver_sql(f"ALTER TABLE {build.names[name]} RENAME TO {name}")

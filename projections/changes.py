@@ -1,12 +1,11 @@
 """What a page does to the rows of one table: gathered in memory, written at once."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, Update, bindparam
+from sqlalchemy import Connection, Table
 
-from projections.dialect import upsert
+from projections.dialect import update, upsert
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
@@ -38,9 +37,12 @@ class Changes:
     def write(self, connection: Connection) -> None:
         """Write it all, changes of the same columns together."""
         upsert(connection, self._table, list(self._added.values()))
-        keyed = (columns | _parameters(key) for key, columns in self._changed.items())
+        key_of = [column.name for column in self._table.primary_key]
+        keyed = (
+            columns | dict(zip(key_of, key, strict=True)) for key, columns in self._changed.items()
+        )
         for rows in _by_columns(keyed):
-            connection.execute(_update(self._table, frozenset(rows[0])), rows)
+            update(connection, self._table, rows)
 
 
 def _by_columns(rows: Iterable[Row]) -> Iterable[list[Row]]:
@@ -48,18 +50,3 @@ def _by_columns(rows: Iterable[Row]) -> Iterable[list[Row]]:
     for row in rows:
         kinds.setdefault(frozenset(row), []).append(row)
     return kinds.values()
-
-
-def _parameters(key: Key) -> Row:
-    return {f"key_{place}": value for place, value in enumerate(key)}
-
-
-@lru_cache(maxsize=256)
-def _update(table: Table, names: frozenset[str]) -> Update:
-    keys = [f"key_{place}" for place in range(len(table.primary_key))]
-    columns = zip(table.primary_key, keys, strict=True)
-    return (
-        table.update()
-        .where(*(column == bindparam(key) for column, key in columns))
-        .values({name: bindparam(name) for name in names.difference(keys)})
-    )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, select, tuple_
 from ledger.clock import Clock, utc_now
 from ledger.mapper import Recorded
 from projections import builds, tracking
+from projections.dialect import NUL_SHOWN
 from projections.projection import Log, Projection
 from projections.rebuild import PAGE_SIZE, Advance
 from projections.steps import Steps
@@ -130,7 +131,7 @@ def _differences(
     for projection in projections:
         for table in projection.metadata.tables.values():
             for row, other in _paired(table, fresh, live):
-                if row != other:
+                if other is None or _kept(row) != _kept(other):
                     yield Difference(projection.name, table.name, _key(table, row), other, row)
             for row, other in _paired(table, live, fresh):
                 if other is None:
@@ -147,6 +148,14 @@ def _paired(table: Table, left: Connection, right: Connection) -> Iterator[tuple
         by_key = {_key(table, row): row for row in map(dict, twins)}
         for row, key in zip(chunk, keys, strict=True):
             yield row, by_key.get(key)
+
+
+def _kept(row: Row) -> Row:
+    """The row as either database keeps it: in PostgreSQL no text has a NUL."""
+    return {
+        name: value.replace("\0", NUL_SHOWN) if isinstance(value, str) else value
+        for name, value in row.items()
+    }
 
 
 def _key(table: Table, row: Row) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What differs between SQLite and PostgreSQL, and nothing else does: engine, upsert, partial index.
+"""What differs between SQLite and PostgreSQL, and nothing else does: engine, bulk writes, indexes.
 
 A transaction begins as BEGIN IMMEDIATE on SQLite when its connection has the option WRITES: one
 that read first and wrote later would fail without waiting when somebody else wrote in between.
@@ -8,25 +8,40 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
     URL,
+    ClauseElement,
     ColumnElement,
     Connection,
     Dialect,
     Engine,
     Index,
-    Insert,
+    String,
     Table,
+    TableValuedAlias,
+    bindparam,
+    column,
     create_engine,
     event,
     func,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateColumn
+from sqlalchemy.sql.compiler import DDLCompiler, SQLCompiler
+
+from ledger.database import connector, is_postgres
 
 WRITES = "writes"
+NUL_SHOWN: Final = "\N{SYMBOL FOR NULL}"
+"""What stands in the views of PostgreSQL for a NUL, which it cannot keep in a text."""
+_GATE = "views_gate"
 _BUSY_MILLISECONDS = 30_000
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -48,11 +63,23 @@ def views_url(ledger: Path) -> URL:
 
 
 def open_engine(url: URL | str) -> Engine:
-    """An engine that many threads may use, with transactions that begin when we say so."""
+    """An engine that many threads may use, with transactions that begin when we say so.
+
+    Raises:
+        StoreFailed: the driver of PostgreSQL is not installed.
+    """
+    if isinstance(url, str) and is_postgres(url):
+        return create_engine(
+            "postgresql+psycopg://",
+            creator=connector(url, autocommit=False),  # the URL is libpq's, not SQLAlchemy's
+            pool_size=8,
+            max_overflow=4,
+            pool_pre_ping=True,  # after a restart of the database all old connections are useless
+            hide_parameters=True,
+        )
     engine = create_engine(url, pool_size=8, max_overflow=56, hide_parameters=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -65,6 +92,50 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(WRITES, False)
     connection.connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@compiles(CreateColumn, "postgresql")
+def _text_by_its_bytes(create: CreateColumn, compiler: DDLCompiler, **options: Any) -> str:
+    """Text is compared by its bytes, as in SQLite and Python, whatever the database's language."""
+    words: str = compiler.visit_create_column(create, **options)  # type: ignore[no-untyped-call] # not typed there
+    if isinstance(create.element.type, String):
+        kind = compiler.type_compiler.process(create.element.type)
+        return words.replace(f" {kind}", f' {kind} COLLATE "C"', 1)
+    return words
+
+
+def prepare(engine: Engine) -> None:
+    """Make what `come_in` and `keep_out` need."""
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {_GATE} ()")
+
+
+def come_in(connection: Connection) -> None:
+    """Begin to read: no table is put in the place of another before the transaction ends.
+
+    PostgreSQL finds a table by its name as it is now, but its rows as they were when the
+    transaction began; so one that was swapped in meanwhile could seem empty. A lock that is taken
+    first, by a statement that reads nothing, comes before both.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {_GATE} IN ACCESS SHARE MODE")
+
+
+def keep_out(connection: Connection) -> None:
+    """Wait until nobody reads, and let nobody begin before the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {_GATE} IN ACCESS EXCLUSIVE MODE")
+
+
+def is_away(engine: Engine, error: SQLAlchemyError) -> bool:
+    """Whether the database does not answer, so that the same may succeed later.
+
+    SQLite is a file of ours: there, what fails is broken.
+    """
+    return engine.dialect.name == "postgresql" and isinstance(
+        error, OperationalError | InterfaceError | PoolExhausted
+    )
 
 
 def snapshot_options(connection: Connection) -> Mapping[str, Any]:
@@ -94,10 +165,18 @@ def read(connection: Connection, statement: str, parameters: Any) -> Sequence[Se
     return cursor.fetchall()
 
 
+Rows = Sequence[Mapping[str, Any]]
+_Compiled = tuple[str, Callable[[Rows], Any]]
+"""A statement as text, and what makes the driver's parameters of rows."""
+
+_Insert = TypeVar("_Insert", sqlite.Insert, postgresql.Insert)
+_KEY, _GIVEN = "key_", "given_"  # a bound value may not be called like the column that it sets
+
+
 def upsert(
     connection: Connection,
     table: Table,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Rows,
     *,
     add: Collection[str] = (),
     keep: Collection[str] = (),
@@ -112,56 +191,109 @@ def upsert(
         keep: columns that stay as they were first inserted.
     """
     if rows:
-        statement, parameters = _compiled(
-            connection.dialect, table, frozenset(rows[0]), frozenset(add), frozenset(keep)
-        )
-        connection.exec_driver_sql(statement, parameters(rows))
+        columns, dialect = frozenset(rows[0]), connection.dialect
+        text, parameters = _upsert(dialect, table, columns, frozenset(add), frozenset(keep))
+        connection.exec_driver_sql(text, parameters(rows))
 
 
-Rows = Sequence[Mapping[str, Any]]
+def update(connection: Connection, table: Table, rows: Rows) -> None:
+    """Change columns of rows that exist.
+
+    Args:
+        connection: in a transaction that writes.
+        table: its primary key says which row is meant.
+        rows: all with the same keys: those of the primary key, and the columns to change.
+    """
+    if rows:
+        text, parameters = _update(connection.dialect, table, frozenset(rows[0]))
+        connection.exec_driver_sql(text, parameters(rows))
 
 
 @lru_cache(maxsize=256)
-def _compiled(
+def _upsert(
     dialect: Dialect,
     table: Table,
     columns: frozenset[str],
     add: frozenset[str],
     keep: frozenset[str],
-) -> tuple[str, Callable[[Rows], Any]]:
-    """The statement as text, and what makes the driver's parameters of rows.
-
-    Compiled once and handed to the driver as it is: the library's own work for every row of an
-    executemany costs more than SQLite's.
-    """
-    statement = _upsert(dialect.name, table, columns, add, keep)
-    compiled = statement.compile(dialect=dialect, column_keys=sorted(columns))
-    names = compiled.positiontup if isinstance(compiled, SQLCompiler) else None
-    if names is None:
-        return str(compiled), list
-    first, *rest = names
-    values = itemgetter(first, *rest) if rest else lambda row: (row[first],)
-    return str(compiled), lambda rows: list(map(values, rows))
+) -> _Compiled:
+    if dialect.name == "postgresql":
+        given = _arrays(table, columns)
+        names = sorted(columns)
+        own = postgresql.insert(table)
+        inserting = _on_conflict(own, table, columns, add, keep).from_select(
+            names, select(*(given.c[name] for name in names))
+        )
+        return _of_arrays(inserting, dialect)
+    return _row_by_row(
+        _on_conflict(sqlite.insert(table), table, columns, add, keep), dialect, columns
+    )
 
 
-def _upsert(
-    dialect: str,
+def _on_conflict(
+    insert: _Insert,
     table: Table,
     columns: frozenset[str],
     add: frozenset[str],
     keep: frozenset[str],
-) -> Insert:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = insert(table)
-    key = [column.name for column in table.primary_key]
+) -> _Insert:
+    key = [each.name for each in table.primary_key]
     changes: dict[str, ColumnElement[Any]] = {}
-    for column in table.columns:
-        if column.name in columns and column.name not in keep and column.name not in key:
-            new = statement.excluded[column.name]
-            changes[column.name] = _sum(column, new) if column.name in add else new
+    for old in table.columns:
+        if old.name in columns and old.name not in keep and old.name not in key:
+            new = insert.excluded[old.name]
+            changes[old.name] = _sum(old, new) if old.name in add else new
     if not changes:
-        return statement.on_conflict_do_nothing(index_elements=key)
-    return statement.on_conflict_do_update(index_elements=key, set_=changes)
+        return insert.on_conflict_do_nothing(index_elements=key)
+    return insert.on_conflict_do_update(index_elements=key, set_=changes)
+
+
+@lru_cache(maxsize=256)
+def _update(dialect: Dialect, table: Table, columns: frozenset[str]) -> _Compiled:
+    key = [each.name for each in table.primary_key]
+    changed = sorted(columns.difference(key))
+    if dialect.name == "postgresql":
+        given = _arrays(table, columns)
+        changing = table.update().where(*(table.c[name] == given.c[name] for name in key))
+        return _of_arrays(changing.values({name: given.c[name] for name in changed}), dialect)
+    changing = table.update().where(*(table.c[name] == bindparam(_KEY + name) for name in key))
+    text, parameters = _row_by_row(
+        changing.values({name: bindparam(name) for name in changed}), dialect, frozenset(changed)
+    )
+    return text, parameters
+
+
+def _row_by_row(statement: ClauseElement, dialect: Dialect, columns: Collection[str]) -> _Compiled:
+    """For SQLite, which runs a prepared statement for each row.
+
+    Compiled once and handed to the driver as it is: the library's own work for every row of an
+    executemany costs more than SQLite's.
+    """
+    compiled = statement.compile(dialect=dialect, column_keys=sorted(columns))
+    assert isinstance(compiled, SQLCompiler)
+    first, *rest = [name.removeprefix(_KEY) for name in compiled.positiontup or ()]
+    values = itemgetter(first, *rest) if rest else lambda row: (row[first],)
+    return str(compiled), lambda rows: list(map(values, rows))
+
+
+def _arrays(table: Table, columns: Collection[str]) -> TableValuedAlias:
+    """For PostgreSQL: the rows as a table, of one array for each column.
+
+    One statement for all rows, since one for each is a journey each; and what the driver does
+    instead, a pipeline, can hang for ever on large rows.
+    """
+    names = sorted(columns)
+    arrays = [bindparam(_GIVEN + name, type_=ARRAY(table.c[name].type)) for name in names]
+    typed = [column(name, table.c[name].type) for name in names]
+    return func.unnest(*arrays).table_valued(*typed).render_derived(name="given")
+
+
+def _of_arrays(statement: ClauseElement, dialect: Dialect) -> _Compiled:
+    compiled = statement.compile(dialect=dialect)
+    names = [name.removeprefix(_GIVEN) for name in compiled.params]
+    return str(compiled), lambda rows: {
+        _GIVEN + name: [row[name] for row in rows] for name in names
+    }
 
 
 def _sum(old: ColumnElement[Any], new: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -1,6 +1,17 @@
-"""The one way a query is refused."""
+"""How a query is refused, and how it fails."""
 
 from typing import Any
+
+from ledger.errors import Unavailable
+
+
+class ViewsAway(Unavailable):
+    """The database of the views does not answer, or not now; the same query may succeed later."""
+
+    code = "views_away"
+
+    def __init__(self) -> None:
+        super().__init__("the database of the views does not answer; ask again in a moment")
 
 
 class InvalidQuery(Exception):

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy.exc import SQLAlchemyError
 
 from projections import dialect
+from projections.errors import ViewsAway
 
 _NAMES = "names"
 
@@ -23,14 +25,31 @@ class ViewStore:
 
     @classmethod
     def open(cls, url: URL | str) -> Self:
-        """Open the database of the views, and make it if there is none."""
-        return cls(dialect.open_engine(url))
+        """Open the database of the views, and make it if there is none.
+
+        Args:
+            url: `sqlite:///PATH`, or one of PostgreSQL as libpq takes it.
+        """
+        engine = dialect.open_engine(url)
+        dialect.prepare(engine)
+        return cls(engine)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection whose reads all see one state of the views. Leave it soon."""
-        with self.engine.connect() as connection:
-            yield connection.execution_options(**dialect.snapshot_options(connection))
+        """A connection whose reads all see one state of the views. Leave it soon.
+
+        Raises:
+            ViewsAway: the database does not answer.
+        """
+        try:
+            with self.engine.connect() as connection:
+                connection.execution_options(**dialect.snapshot_options(connection))
+                dialect.come_in(connection)
+                yield connection
+        except SQLAlchemyError as error:
+            if dialect.is_away(self.engine, error):
+                raise ViewsAway from error
+            raise
 
     @contextmanager
     def writing(self, names: Mapping[str, str] | None = None) -> Iterator[Connection]:

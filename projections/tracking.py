@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from ledger.mapper import Recorded
-from projections.dialect import upsert
+from projections.dialect import NUL_SHOWN, upsert
 from projections.projection import Projection
 
 metadata = MetaData()
@@ -161,7 +161,7 @@ def park(connection: Connection, build: Tracked, event: Recorded, error: str, at
         event.position,
         event.id,
         event.topic,
-        error.replace("\0", "\N{SYMBOL FOR NULL}"),
+        error.replace("\0", NUL_SHOWN),
         at,
     )
     upsert(connection, parked_events, [row._asdict()])

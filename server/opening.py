@@ -10,6 +10,7 @@ from genai_prices import UpdatePrices
 
 from ledger.application import Ledger
 from ledger.clock import Clock, utc_now
+from ledger.database import file_of
 from ledger.mapper import Recorded
 from ledger.price_catalog import Catalog
 from ledger.unit import Policy
@@ -42,8 +43,12 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
     metrics = Metrics()
     updates = UpdatePrices() if settings.price_list == "updated" else None
     ledger = _open_ledger(settings, metrics, clock)
-    views = ViewStore.open(f"sqlite:///{settings.views_path}")
-    catch_up = CatchUp(views, ALL, ledger)
+    try:
+        views = ViewStore.open(settings.views)
+        catch_up = CatchUp(views, ALL, ledger)
+    except BaseException:
+        ledger.close()  # or the next attempt of this process finds it in use
+        raise
     readers = ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="reader")
     hub = Hub()
     ledger.deliver_by(deliver_on(loop))
@@ -89,7 +94,7 @@ def policy_of(settings: Settings) -> Policy:
 
 def _open_ledger(settings: Settings, metrics: Metrics, clock: Clock) -> Ledger:
     return Ledger(
-        settings.path,
+        settings.database,
         durability=settings.durability,
         clock=clock,
         policy=policy_of(settings),
@@ -115,10 +120,11 @@ def _keys(views: ViewStore) -> Sequence[Key]:
 
 def _refuse_open_door(settings: Settings, keyring: Keyring) -> None:
     if keyring.is_empty and not is_loopback(settings.host):
+        database = settings.database if file_of(settings.database) else settings.place
         message = (
             f"LEDGER_HOST: without an API key the server listens on loopback only, not on "
             f"{settings.host}; run `execution-ledger keys create NAME --role admin --database "
-            f"{settings.database}` first"
+            f"{database}` first"
         )
         raise InvalidSettings(message)
 

@@ -4,20 +4,22 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ledger.database import SQLITE, file_of, is_known, is_postgres, shown
 from ledger.strict_json import InvalidJson, decode
 from ledger.usage import Price
 
 _PREFIX = "LEDGER_"
-_SQLITE = "sqlite:///"
 _OF_CLIENTS = frozenset(
     {"server", "api_key", "url", "spill_dir", "llm_base_url", "llm_model", "llm_api_key"}
 )
 """Variables that clients and agents read, which say nothing to a server."""
+
+_DB_FUNCTIONS = "POSTGRES_ENABLE_DB_FUNCTIONS"
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 _NO_AMOUNTS = frozenset({"source", "effective"})
 """What a price says beside its amounts."""
@@ -42,8 +44,9 @@ class Settings(BaseModel):
     database: str = Field(
         "sqlite:///execution-ledger.db",
         description=(
-            "Where the ledger is kept: `sqlite:///PATH`. The read models go beside it,"
-            " in `PATH` with `.views.db`."
+            "Where the ledger is kept: `sqlite:///PATH`, with the read models beside it in `PATH`"
+            " with `.views.db`; or `postgresql://USER@HOST/NAME`, as libpq takes it, with the read"
+            " models in the same schema."
         ),
     )
     durability: Literal["full", "normal"] = Field(
@@ -51,6 +54,13 @@ class Settings(BaseModel):
         description=(
             "`full`: what was acknowledged survives a power cut. `normal`: it survives"
             " the end of the process only."
+        ),
+    )
+    standby: bool = Field(
+        False,
+        description=(
+            "`true`: where another server has the ledger, wait until it ends and take over;"
+            " `false`: say so and end."
         ),
     )
     max_body_bytes: int = Field(
@@ -173,21 +183,24 @@ class Settings(BaseModel):
 
     @field_validator("database")
     @classmethod
-    def _sqlite_only(cls, value: str) -> str:
-        if not value.startswith(_SQLITE) or len(value) == len(_SQLITE):
-            message = f"{value!r} is not of the form sqlite:///PATH"
+    def _known_database(cls, value: str) -> str:
+        if not is_known(value):
+            message = f"{shown(value)!r} is neither sqlite:///PATH nor postgresql://HOST/NAME"
             raise ValueError(message)
         return value
 
     @property
-    def path(self) -> Path:
-        """The ledger's file."""
-        return Path(self.database.removeprefix(_SQLITE))
+    def place(self) -> str:
+        """Where the ledger is kept, as it may be shown."""
+        return shown(self.database)
 
     @property
-    def views_path(self) -> Path:
-        """The read models' file, beside the ledger's."""
-        return self.path.with_name(f"{self.path.name.removesuffix('.db')}.views.db")
+    def views(self) -> str:
+        """The URL of the read models: a file beside the ledger's, or the same database."""
+        file = file_of(self.database)
+        if file is None:
+            return self.database
+        return f"{SQLITE}{file.with_name(file.name.removesuffix('.db') + '.views.db')}"
 
     @property
     def approval_ttl(self) -> timedelta | None:
@@ -236,9 +249,16 @@ def read_settings(environment: Mapping[str, str] = os.environ, **given: Any) -> 
         raise InvalidSettings(message)
     values |= {name: value for name, value in given.items() if value is not None}
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except (ValidationError, InvalidJson) as error:
         raise InvalidSettings(_in_words(error)) from None
+    if is_postgres(settings.database) and environment.get(_DB_FUNCTIONS, "").lower() in _TRUE:
+        message = (
+            f"{_DB_FUNCTIONS} is set: with it, the event-sourcing library writes without the lock"
+            " that keeps positions in order; unset it, also for whatever else writes there"
+        )
+        raise InvalidSettings(message)
+    return settings
 
 
 def _in_words(error: ValidationError | InvalidJson) -> str:

@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +12,7 @@ from projections.execution_rows import Row, fold
 from projections.projection import Log, Projection
 from projections.steps import Steps
 from projections.store import ViewStore
+from tests.stores import fresh_database
 
 Dump = dict[str, set[tuple[Any, ...]]]
 
@@ -21,8 +20,8 @@ Dump = dict[str, set[tuple[Any, ...]]]
 @contextmanager
 def fresh_views() -> Iterator[ViewStore]:
     """An empty database of views, gone afterwards."""
-    with TemporaryDirectory() as folder:
-        store = ViewStore.open(f"sqlite:///{Path(folder, 'views.db')}")
+    with fresh_database() as url:
+        store = ViewStore.open(url)
         try:
             yield store
         finally:

@@ -48,11 +48,18 @@ class HandClock:
 class Recording:
     """A ledger, and what became of its commits."""
 
-    def __init__(self, path: Path, clock: Clock, policy: Policy | None) -> None:
+    def __init__(self, database: Path | str, clock: Clock, policy: Policy | None) -> None:
         self.batches: list[Batch] = []
+        self.database = database
         self.ledger = Ledger(
-            path, durability="normal", clock=clock, policy=policy, measure=self.batches.append
+            database, durability="normal", clock=clock, policy=policy, measure=self.batches.append
         )
+
+    @property
+    def file(self) -> Path:
+        """The SQLite file it is in."""
+        assert isinstance(self.database, Path)
+        return self.database
 
     def do(self, command: Command, caller: Caller = ACME, **caller_facts: Any) -> Receipt:
         """Give a command and wait for its receipt."""
@@ -114,10 +121,11 @@ def topics(receipt: Receipt) -> list[str]:
 
 @contextmanager
 def recording(
-    folder: Path, *, clock: Clock | None = None, policy: Policy | None = None
+    place: Path | str, *, clock: Clock | None = None, policy: Policy | None = None
 ) -> Iterator[Recording]:
-    """A ledger in a folder, closed in the end."""
-    made = Recording(folder / "ledger.db", clock or HandClock(), policy)
+    """A ledger in a folder or at a URL, closed in the end."""
+    database = place / "ledger.db" if isinstance(place, Path) else place
+    made = Recording(database, clock or HandClock(), policy)
     try:
         yield made
     finally:

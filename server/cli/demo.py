@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ledger.database import shown
 from server.app import serve as run_server
 from server.cli.connection import Api, Refusal, Unreachable
 from server.cli.executions import executions_table
@@ -35,7 +36,8 @@ def demo(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = _PORT,
     database: Annotated[
-        str, typer.Option(metavar="URL", help="sqlite:///PATH, to keep the demo's data.")
+        str,
+        typer.Option(metavar="URL", help="sqlite:///PATH or postgresql://..., to keep its data."),
     ] = "",
 ) -> None:
     """Run the server with sample agents, nothing to configure.
@@ -59,7 +61,7 @@ def demo(
 @contextlib.contextmanager
 def _data(database: str) -> Iterator[str]:
     if database:
-        say(f"Data: {database}")
+        say(f"Data: {shown(database)}")
         yield database
         return
     with TemporaryDirectory(prefix="execution-ledger-demo-") as folder:

@@ -33,7 +33,8 @@ async def create(
         str, typer.Option(metavar="WORKSPACE", help="What it opens; * is every workspace.")
     ] = "",
     database: Annotated[
-        str, typer.Option(metavar="URL", help="Write to this file; no server may be running.")
+        str,
+        typer.Option(metavar="URL", help="Write to this ledger itself; no server may be running."),
     ] = "",
 ) -> None:
     """Make a key. Its secret is printed on stdout, once; nobody can read it again.

@@ -14,7 +14,10 @@ from server.cli.progress import progress
 from server.log_check import check_log
 
 Database = Annotated[
-    str, typer.Option(metavar="URL", help="sqlite:///PATH; by default LEDGER_DATABASE.")
+    str,
+    typer.Option(
+        metavar="URL", help="sqlite:///PATH or postgresql://...; by default LEDGER_DATABASE."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for tools.")]
 

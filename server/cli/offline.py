@@ -1,11 +1,12 @@
-"""The ledger's files without a server: for repairs, checks, and the first key."""
+"""The ledger's database without a server: for repairs, checks, and the first key."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ledger.application import Ledger
-from ledger.errors import DatabaseInUse
+from ledger.database import exists
+from ledger.errors import DatabaseInUse, StoreFailed
 from projections.catalog import ALL
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
@@ -14,7 +15,7 @@ from server.settings import InvalidSettings, Settings, read_settings
 
 
 class Offline(NamedTuple):
-    """The files, open."""
+    """The ledger and its views, open."""
 
     ledger: Ledger
     views: ViewStore
@@ -36,26 +37,32 @@ def settings_for(**given: Any) -> Settings:
 
 @contextmanager
 def opened(database: str, *, must_exist: bool = True) -> Iterator[Offline]:
-    """Open the files of a ledger that no server is using.
+    """Open a ledger that no server is using.
 
     Raises:
-        CommandFailed: there is no such file, it cannot be opened, or a server is using it.
+        CommandFailed: there is none, it cannot be opened, or a server is using it.
     """
     settings = settings_for(database=database)
-    if must_exist and not settings.path.is_file():
-        message = f"there is no ledger at {settings.path}"
-        raise CommandFailed(message)
-    try:
-        ledger = Ledger(settings.path, durability=settings.durability)
-    except DatabaseInUse:
-        message = f"{settings.path} is in use; stop the server that serves it first"
-        raise CommandFailed(message) from None
-    except OSError as error:
-        message = f"cannot open {settings.path}: {error.strerror or error}"
-        raise CommandFailed(message) from None
-    with ledger:
-        views = ViewStore.open(f"sqlite:///{settings.views_path}")
+    with _ledger(settings, must_exist=must_exist) as ledger:
+        views = ViewStore.open(settings.views)
         try:
             yield Offline(ledger, views, CatchUp(views, ALL, ledger))
         finally:
             views.close()
+
+
+def _ledger(settings: Settings, *, must_exist: bool) -> Ledger:
+    try:
+        if must_exist and not exists(settings.database):
+            message = f"there is no ledger at {settings.place}"
+            raise CommandFailed(message)
+        return Ledger(settings.database, durability=settings.durability)
+    except DatabaseInUse:
+        message = f"{settings.place} is in use; stop the server that serves it first"
+        raise CommandFailed(message) from None
+    except OSError as error:
+        message = f"cannot open {settings.place}: {error.strerror or error}"
+        raise CommandFailed(message) from None
+    except StoreFailed as error:
+        message = f"cannot open {settings.place}: {error}"
+        raise CommandFailed(message) from None

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "keys": "server.cli.keys:app",
     "rebuild": "server.cli.maintenance:rebuild",
     "check": "server.cli.maintenance:check",
+    "migrate": "server.cli.migration:migrate",
 }
 """Where each command is defined, in the order in which they are listed."""
 

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.errors import DatabaseInUse, StoreFailed
 from ledger_client import ApiError
@@ -23,7 +24,8 @@ Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one; LEDGER_PORT.")
 ]
 Database = Annotated[
-    str | None, typer.Option(metavar="URL", help="sqlite:///PATH; LEDGER_DATABASE.")
+    str | None,
+    typer.Option(metavar="URL", help="sqlite:///PATH or postgresql://...; LEDGER_DATABASE."),
 ]
 
 
@@ -75,10 +77,10 @@ def run_to_the_end(server: Coroutine[Any, Any, None], settings: Settings) -> Non
     except (InvalidSettings, InvalidAgent, ApiError) as error:
         raise CommandFailed(str(error), USAGE) from None
     except DatabaseInUse:
-        message = f"{settings.path} is in use by another server"
+        message = f"{settings.place} is in use by another server"
         raise CommandFailed(message, REFUSED) from None
-    except (StoreFailed, sqlite3.Error) as error:
-        message = f"cannot open {settings.path}: {error}"
+    except (StoreFailed, sqlite3.Error, SQLAlchemyError) as error:
+        message = f"cannot open {settings.place}: {str(error).splitlines()[0]}"
         raise CommandFailed(message, REFUSED) from None
     except OSError as error:
         raise CommandFailed(_in_words(error, settings), REFUSED) from None
@@ -89,4 +91,4 @@ def _in_words(error: OSError, settings: Settings) -> str:
         return f"port {settings.port} on {settings.host} is in use; --port 0 takes a free one"
     if error.errno in {errno.EADDRNOTAVAIL, errno.EACCES} and error.filename is None:
         return f"cannot listen on {settings.host}:{settings.port}: {error.strerror}"
-    return f"cannot open {settings.path}: {error.strerror or error}"
+    return f"cannot open {settings.place}: {error.strerror or error}"

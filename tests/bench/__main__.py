@@ -1,7 +1,13 @@
-"""`python -m tests.bench`: measure, print the table, write it where it is wanted."""
+"""`python -m tests.bench`: measure, print the table, write it where it is wanted.
+
+With DATABASE=postgres the servers are on a PostgreSQL of their own, which syncs to disk; figures
+whose floor is SQLite's are left out.
+"""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +26,9 @@ from tests.bench import (
     workers,
 )
 from tests.bench.plan import Plan, note, planned
+from tests.bench.process import POSTGRES
 from tests.bench.result import Row
+from tests.postgres import Server as PostgresServer
 
 FIGURES: Final[Mapping[str, Callable[[Plan], list[Row]]]] = {
     "commands": commands.measure,
@@ -36,12 +44,22 @@ FIGURES: Final[Mapping[str, Callable[[Plan], list[Row]]]] = {
     "recorder": recorder.measure,
 }
 
+ON_POSTGRES: Final = ("commands", "replay", "lag", "workers", "recorder")
+"""Figures that have a floor there."""
+
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="a smoke run of a minute; its figures mean little")
-    add("--only", action="append", choices=FIGURES, help="this figure; may be repeated")
+    figures = ON_POSTGRES if _on_postgres() else tuple(FIGURES)
+    add(
+        "--only",
+        action="append",
+        choices=figures,
+        default=None,
+        help="this figure; may be repeated",
+    )
     add("--rounds", type=int, help="how often floor and ours take turns; 3")
     add("--runs", type=int, help="how many runs the lists are asked about; 100,000")
     add("--folder", type=Path, help="where databases are made; else where temporary files are")
@@ -55,14 +73,35 @@ def main() -> None:
     options = _options()
     facts = report.machine()
     rows: list[Row] = []
-    with planned(
-        quick=options.quick, rounds=options.rounds, runs=options.runs, folder=options.folder
-    ) as plan:
-        for name in options.only or FIGURES:
+    with (
+        _database(),
+        planned(
+            quick=options.quick, rounds=options.rounds, runs=options.runs, folder=options.folder
+        ) as plan,
+    ):
+        for name in options.only or (ON_POSTGRES if _on_postgres() else FIGURES):
             note(f"{name} ...")
             rows += FIGURES[name](plan)
     print(f"\n{report.table(rows)}")
     _keep(rows, options, facts)
+
+
+def _on_postgres() -> bool:
+    return os.environ.get("DATABASE") == "postgres"
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """A server of PostgreSQL for the servers that are measured, if it is wanted."""
+    if not _on_postgres():
+        yield
+        return
+    postgres = PostgresServer(durable=True)
+    os.environ[POSTGRES] = postgres.url
+    try:
+        yield
+    finally:
+        postgres.stop()
 
 
 def _keep(rows: Sequence[Row], options: argparse.Namespace, facts: dict[str, object]) -> None:

@@ -56,7 +56,7 @@ def _last_row(file: Path) -> _Stored:
 
 def _insert(file: Path, row: _Stored, transactions: int) -> float:
     """Rows a second that the driver inserts into the same table, as durable."""
-    open_store(file).datastore.close()
+    open_store(file).close()
     id_, _, topic, state = row
     batches = [
         [

@@ -77,7 +77,7 @@ def write_log(file: Path, runs: int, shape: Shape, samples: int = 60) -> list[st
     store.insert_events([StoredEvent(*event[1:]) for event in others])
     while batch := list(islice(copies, _AT_ONCE)):
         store.insert_events(batch)
-    store.datastore.close()
+    store.close()
     return made
 
 

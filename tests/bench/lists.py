@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ledger.application import Ledger
+from ledger.database import file_of
 from projections.catalog import ALL
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
@@ -30,7 +31,8 @@ _CURSORS = 50
 def measure(plan: Plan) -> list[Row]:
     """Milliseconds of each question, in process and over HTTP."""
     file = plan.database("lists")
-    views = read_settings({}, database=f"sqlite:///{file}").views_path
+    views = file_of(read_settings({}, database=f"sqlite:///{file}").views)
+    assert views is not None
     _fill(file, views, plan.runs)
     askings = plan.choose(30, 300)
     rows: list[Row] = []

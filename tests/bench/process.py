@@ -16,6 +16,9 @@ from tests.bench.client import HOST, BadAnswer
 Kind = Literal["ledger", "unstored", "memory"]
 """Of a server; `serve.py` says what each is."""
 
+POSTGRES = "BENCH_POSTGRES"
+"""The variable that tells servers of the kind `ledger` which PostgreSQL to use, if any."""
+
 
 class Server:
     """A server that runs."""

@@ -37,7 +37,7 @@ def _read(file: Path) -> float:
     while page := store.select_notifications(after, _PAGE, inclusive_of_start=False):
         events, after = events + len(page), page[-1].id
     seconds = perf_counter() - began
-    store.datastore.close()
+    store.close()
     return events / seconds
 
 

@@ -8,9 +8,11 @@ memory: nothing but aiohttp, answering every request with the bytes of a file fr
 """
 
 import asyncio
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -24,7 +26,8 @@ from server.collector import calm_collector
 from server.logs import configure_logs
 from server.services import SERVICES
 from server.settings import Settings, read_settings
-from tests.bench.process import Kind
+from tests.bench.process import POSTGRES, Kind
+from tests.postgres import fresh_schema
 
 _WRITE = 64 * 1024
 
@@ -87,12 +90,24 @@ def say(url: str) -> None:
     print(url, flush=True)
 
 
+@contextmanager
+def _stored(settings: Settings) -> Iterator[Settings]:
+    """The settings, or the same on PostgreSQL."""
+    server = os.environ.get(POSTGRES)
+    if not server:
+        yield settings
+        return
+    with fresh_schema(server) as url:
+        yield settings.model_copy(update={"database": url})
+
+
 def main(kind: Kind, file: Path) -> None:
     settings = read_settings({}, database=f"sqlite:///{file}", port=0, shutdown_seconds=1)
     configure_logs(settings)
     match kind:
         case "ledger":
-            asyncio.run(serve(settings, worker=False, on_ready=say))
+            with _stored(settings) as stored:
+                asyncio.run(serve(stored, worker=False, on_ready=say))
         case "unstored":
             asyncio.run(run(unstored(settings)))
         case "memory":

@@ -65,10 +65,11 @@ class WorkerProcess:
 class ServerProcess:
     """`execution-ledger serve` on one database; it may be killed and started again."""
 
-    def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, url: str = "", **settings: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.database = folder / "ledger.db"
+        self._database_url = url or f"sqlite:///{self.database}"
         self._arguments: Sequence[str] = arguments
         self._environment = _environment(
             **{f"LEDGER_{name.upper()}": value for name, value in settings.items()}
@@ -89,20 +90,24 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
+        self.begin()
+        self.wait_until_ready()
+
+    def begin(self) -> None:
+        """Start it."""
         command = [
             str(SCRIPT),
             "serve",
             "--port",
             str(self.port),
             "--database",
-            f"sqlite:///{self.database}",
+            self._database_url,
             *self._arguments,
         ]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=self._environment, cwd=self.folder
             )
-        self._wait_until_ready()
 
     def kill(self) -> None:
         """kill -9: no chance to finish anything."""
@@ -131,7 +136,8 @@ class ServerProcess:
         finally:
             connection.close()
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Wait until it answers that its views are complete."""
         assert self._process is not None
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:

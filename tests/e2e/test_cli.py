@@ -375,7 +375,7 @@ def test_what_the_server_refuses_is_said_on_stderr(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "variables", "said"),
     [
-        (["serve", "--database", "postgres://db"], {}, "sqlite:///PATH"),
+        (["serve", "--database", "mysql://me:secret@db"], {}, "sqlite:///PATH"),
         (["serve"], {"LEDGER_PROT": "80"}, "unknown setting LEDGER_PROT"),
         (["serve"], {"LEDGER_WORKER_SLOTS": "0"}, "LEDGER_WORKER_SLOTS"),
         (["serve", "--agents", "nothing_of_that_name:agents"], {}, "cannot import"),
@@ -392,6 +392,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(
     assert done.returncode == 2, done
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_a_taken_port_and_a_taken_file_are_said_in_one_line(url: str, folder: Path) -> None:

@@ -13,11 +13,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from server.app import build_app
 from server.settings import Settings, read_settings
 from tests.integration.api import Api, Json
+from tests.stores import database_in
 
 
 def settings_in(folder: Path) -> Settings:
     """Settings of a server whose files are in a folder."""
-    database = f"sqlite:///{folder / 'ledger.db'}"
+    database = database_in(folder)
     return read_settings({}, database=database, durability="normal", wait_seconds=0)
 
 
@@ -46,7 +47,7 @@ async def api(application: web.Application) -> AsyncIterator[Api]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def steward(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+async def steward(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     """An administrator of everything, on a server that the tests of a module share.
 
     For tests in great number that record nothing another one looks at.

@@ -8,6 +8,8 @@ from ledger.errors import NotFound
 from projections import agents
 from tests.views import FIRST, Told, ids, telling
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def told() -> Iterator[Told]:

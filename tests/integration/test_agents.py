@@ -3,6 +3,8 @@ import pytest
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import registered
 
+pytestmark = pytest.mark.both_stores
+
 SCHEMA = {
     "type": "object",
     "required": ["q"],

@@ -15,6 +15,8 @@ from projections.times import micros
 from tests.strategies import BEGINNING
 from tests.views import FIRST, Told, ids, telling
 
+pytestmark = pytest.mark.both_stores
+
 Act = Callable[[Execution, Stamp], None]
 
 

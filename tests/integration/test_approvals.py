@@ -3,6 +3,8 @@ import pytest
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import key_of, started
 
+pytestmark = pytest.mark.both_stores
+
 
 async def approval_of(api: Api, execution_id: str) -> Json:
     listed = await api.get("/approvals")

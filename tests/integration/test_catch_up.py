@@ -17,26 +17,28 @@ from ledger.mapper import Recorded
 from ledger.orders import Caller
 from projections import executions
 from projections.catch_up import CatchUp
-from projections.dialect import views_url
 from projections.executions import Executions
 from projections.follower import ATTEMPTS
 from projections.projection import Projection
 from projections.store import ViewStore
+from tests.stores import database_in
 from tests.strategies import BEGINNING, History, MemoryLog, started
 from tests.tallies import OtherTally, Tally, TallyAgain
+
+pytestmark = pytest.mark.both_stores
 
 CALLER = Caller("acme", Actor(type="user", id="key-1", auth="api_key"))
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.db", durability="normal") as ledger:
+    with Ledger(database_in(tmp_path), durability="normal") as ledger:
         yield ledger
 
 
 @pytest.fixture
-def store(ledger: Ledger) -> Iterator[ViewStore]:
-    store = ViewStore.open(views_url(ledger.path))
+def store(tmp_path: Path) -> Iterator[ViewStore]:
+    store = ViewStore.open(database_in(tmp_path, "views.db"))
     yield store
     store.close()
 

@@ -12,6 +12,8 @@ from projections.filters import parse_filters
 from tests.strategies import BEGINNING
 from tests.views import Told, telling
 
+pytestmark = pytest.mark.both_stores
+
 TODAY = BEGINNING.date()
 TOMORROW = TODAY + timedelta(days=1)
 NOTHING = {

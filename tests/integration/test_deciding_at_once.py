@@ -5,8 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from server.settings import read_settings
 from tests.live_server import Caller, live_server
+from tests.stores import database_in
+
+pytestmark = pytest.mark.both_stores
 
 DECIDERS = 50
 
@@ -21,7 +26,7 @@ def asked(caller: Caller) -> tuple[str, str]:
 
 
 def test_of_fifty_who_decide_at_once_one_wins(tmp_path: Path) -> None:
-    settings = read_settings({}, database=f"sqlite:///{tmp_path / 'ledger.db'}")
+    settings = read_settings({}, database=database_in(tmp_path))
     with live_server(settings) as caller:
         run, approval = asked(caller)
 

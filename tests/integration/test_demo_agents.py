@@ -11,6 +11,7 @@ from server.app import build_app
 from server.demo import PRICES, agents
 from server.settings import read_settings
 from tests.integration.api import Api
+from tests.stores import database_in
 
 Json = dict[str, Any]
 
@@ -18,7 +19,7 @@ Json = dict[str, Any]
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     """A server with the demo agents and their price."""
-    database = f"sqlite:///{tmp_path / 'ledger.db'}"
+    database = database_in(tmp_path)
     settings = read_settings({}, database=database, durability="normal", prices=PRICES)
     async with TestClient(TestServer(build_app(settings, agents=agents))) as client:
         yield Api(client)

@@ -1,8 +1,5 @@
 """One shape for every error, wherever it comes from; one test for each source."""
 
-import sqlite3
-from pathlib import Path
-
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
@@ -12,6 +9,7 @@ from server.services import SERVICES
 from server.settings import Settings
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import serving
+from tests.stores import execute_in
 
 
 async def test_an_unknown_path(api: Api) -> None:
@@ -147,7 +145,7 @@ async def test_a_ledger_that_takes_no_more(api: Api, application: web.Applicatio
 async def test_a_fault_of_ours_is_logged_and_says_nothing_of_itself(
     api: Api, agent: Json, settings: Settings
 ) -> None:
-    _damage(settings.views_path)
+    execute_in(settings.views, "DROP TABLE agents_v1")
 
     with capture_logs() as logged:
         reply = await api.get("/agents")
@@ -155,15 +153,6 @@ async def test_a_fault_of_ours_is_logged_and_says_nothing_of_itself(
     assert_problem(reply, 500, "internal_error", "internal error")
     assert "agents_v1" not in reply.text.decode()
     assert [entry["exc_info"] for entry in logged if "exc_info" in entry] == [True]
-
-
-def _damage(views: Path) -> None:
-    connection = sqlite3.connect(views)
-    tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'agent%'"
-    for (name,) in connection.execute(tables).fetchall():
-        connection.execute(f'DROP TABLE "{name}"')
-    connection.commit()
-    connection.close()
 
 
 async def test_a_refused_command_leaves_no_trace(api: Api, agent: Json) -> None:

@@ -17,12 +17,15 @@ from projections.executions import Executions
 from projections.filters import parse_filters
 from projections.store import ViewStore
 from tests.read_side import catch_up
+from tests.stores import database_in
 from tests.strategies import History, MemoryLog, started, usage_facts
+
+pytestmark = pytest.mark.both_stores
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ViewStore]:
-    store = ViewStore.open(f"sqlite:///{tmp_path / 'views.db'}")
+    store = ViewStore.open(database_in(tmp_path, "views.db"))
     yield store
     store.close()
 

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from server.settings import read_settings
 from tests.live_server import Caller, live_server
 from tests.property.test_streams import frames_in
+from tests.stores import database_in
+
+pytestmark = pytest.mark.both_stores
 
 KEPT = {
     "the library's own keys": b'{"_type_":"uuid_hex","_data_":"00"}',
@@ -39,9 +41,9 @@ REFUSED = {
 
 
 @pytest.fixture(scope="module")
-def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    path: Path = tmp_path_factory.mktemp("hostile") / "ledger.db"
-    settings = read_settings({}, database=f"sqlite:///{path}", durability="normal")
+def caller(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    database = database_in(tmp_path_factory.mktemp("hostile"))
+    settings = read_settings({}, database=database, durability="normal")
     with live_server(settings) as caller:
         yield caller
 

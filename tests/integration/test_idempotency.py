@@ -9,6 +9,8 @@ from ledger.errors import IllegalTransition, KeyReused, VersionMismatch
 from tests.given import NOON
 from tests.recording import UMBRELLA, HandClock, Recording, created, recording
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture(name="open_")
 def open_fixture(tmp_path: Path) -> Iterator[Recording]:

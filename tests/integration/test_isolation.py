@@ -9,7 +9,7 @@ from tests.integration.api import Api, assert_problem
 from tests.integration.conftest import key_of, registered, spent
 from tests.integration.examples import example_of, path_of
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 PRIVATE = [route for route in ROUTES if not route.public]
 OF_ONE = [route for route in PRIVATE if "{" in route.path]

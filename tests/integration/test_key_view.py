@@ -10,6 +10,8 @@ from projections.catalog import ALL
 from tests.read_side import catch_up
 from tests.views import FIRST, Told, ids, telling
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def told() -> Iterator[Told]:

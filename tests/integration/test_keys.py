@@ -6,6 +6,7 @@ from server.settings import read_settings
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import key_of, registered
 from tests.live_server import Reader, live_server
+from tests.stores import database_in
 
 STEWARD = {"name": "steward", "role": "admin"}
 
@@ -200,9 +201,7 @@ async def test_a_key_that_makes_no_sense_is_refused_by_the_path(
 
 
 def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path) -> None:
-    settings = read_settings(
-        {}, database=f"sqlite:///{tmp_path / 'ledger.db'}", heartbeat_seconds=0.05
-    )
+    settings = read_settings({}, database=database_in(tmp_path), heartbeat_seconds=0.05)
     with live_server(settings) as caller:
         admin = {"X-API-Key": caller.post("/keys", {**STEWARD, "workspace": "*"})["secret"]}
         key = caller.send("POST", "/keys", {"name": "eve", "role": "reader"}, admin)[1]["data"]

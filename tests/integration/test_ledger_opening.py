@@ -73,7 +73,7 @@ def test_a_second_process_is_told_who_has_the_file(open_: Recording) -> None:
     )
 
     second = subprocess.run(
-        [sys.executable, "-c", script, open_.ledger.path],
+        [sys.executable, "-c", script, open_.file],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -87,7 +87,7 @@ def test_a_second_process_is_told_who_has_the_file(open_: Recording) -> None:
 
 def test_a_file_is_opened_once_in_a_process_too(open_: Recording) -> None:
     with pytest.raises(DatabaseInUse) as refusal:
-        Ledger(open_.ledger.path)
+        Ledger(open_.file)
 
     assert refusal.value.details == {"pid": str(os.getpid())}
 

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build_app
 from server.services import SERVICES
 from server.settings import read_settings
+from tests.stores import database_in
+
+pytestmark = pytest.mark.both_stores
 
 
 async def test_a_query_sees_what_was_recorded_before_it(tmp_path: Path) -> None:
-    app = build_app(read_settings({}, database=f"sqlite:///{tmp_path / 'a.db'}"), worker=False)
+    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
     async with TestClient(TestServer(app)) as client:
         for _ in range(20):
             body = {"agent": "a", "input": {}}
@@ -27,7 +31,7 @@ async def test_a_query_sees_what_was_recorded_before_it(tmp_path: Path) -> None:
 async def test_an_answer_that_could_not_wait_any_longer_says_what_it_lacks(tmp_path: Path) -> None:
     """The views stand still here: their loop was stopped, as a stalled disk would stop it."""
     settings = read_settings(
-        {}, database=f"sqlite:///{tmp_path / 'a.db'}", read_your_writes_seconds=0.01
+        {}, database=database_in(tmp_path, "a.db"), read_your_writes_seconds=0.01
     )
     app = build_app(settings, worker=False)
     async with TestClient(TestServer(app)) as client:

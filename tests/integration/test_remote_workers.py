@@ -12,6 +12,7 @@ from server.settings import Settings, read_settings
 from tests.integration.api import Api, Json, Reply, assert_problem
 from tests.integration.conftest import key_of, registered, serving
 from tests.recording import HandClock
+from tests.stores import database_in
 
 SECONDS = 20.0
 LOOKS = 0.1
@@ -21,7 +22,7 @@ CONTENT = {"type": "content", "content": "hm"}
 
 def settings_of(folder: Path, **more: Any) -> Settings:
     quick = {"durability": "normal", "wait_seconds": 0, **more}
-    return read_settings({}, database=f"sqlite:///{folder / 'ledger.db'}", **quick)
+    return read_settings({}, database=database_in(folder), **quick)
 
 
 @pytest.fixture

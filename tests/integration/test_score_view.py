@@ -11,6 +11,8 @@ from projections import scores
 from tests.strategies import BEGINNING
 from tests.views import FIRST, Told, ids, telling
 
+pytestmark = pytest.mark.both_stores
+
 TONE = {"score_id": "s1", "name": "tone", "value": 3.0}
 
 

@@ -9,6 +9,8 @@ from projections import sessions
 from tests.strategies import BEGINNING
 from tests.views import FIRST, Told, telling
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def told() -> Iterator[Told]:

@@ -12,6 +12,8 @@ from projections.pages import PageRequest
 from tests.strategies import BEGINNING, frame
 from tests.views import FIRST, Told, telling
 
+pytestmark = pytest.mark.both_stores
+
 
 @pytest.fixture
 def told() -> Iterator[Told]:

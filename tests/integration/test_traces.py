@@ -3,6 +3,8 @@ import pytest
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import spent, started
 
+pytestmark = pytest.mark.both_stores
+
 FRAMES = [
     {"type": "thinking", "content": "hm"},
     {"type": "tool_start", "id": "t1", "name": "search", "input": {"for": "law"}},

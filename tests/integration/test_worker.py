@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sqlite3
 import sys
 import threading
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from ledger_client.work import AgentSet, Run, attempt
 from server.frames import frames_of
 from server.settings import Settings
 from tests.integration.workers import Bench, Signal, one_agent, settings_at, working
+from tests.stores import execute_in
 
 Json = dict[str, Any]
 
@@ -645,12 +645,12 @@ async def test_frames_wait_for_a_store_that_does_not_work_for_a_while(settings: 
     async with working(settings, one_agent(talk)) as bench:
         id_ = await bench.ask("scribe")
         await bench.until(id_, "thought")
-        rename_the_log(settings.path, "stored_events", "elsewhere")
+        execute_in(settings.database, "ALTER TABLE stored_events RENAME TO elsewhere")
         go.set()
         await said.wait()
         with pytest.raises(StoreFailed):
             await bench.give(c.Annotate(id_, {"too": "late"}))
-        rename_the_log(settings.path, "elsewhere", "stored_events")
+        execute_in(settings.database, "ALTER TABLE elsewhere RENAME TO stored_events")
         await bench.until(id_, "completed")
 
         assert await bench.types(id_) == [
@@ -660,13 +660,6 @@ async def test_frames_wait_for_a_store_that_does_not_work_for_a_while(settings: 
             "content_streamed",
             "completed",
         ]
-
-
-def rename_the_log(path: Path, old: str, new: str) -> None:
-    """Let every insert fail, or work again."""
-    connection = sqlite3.connect(path)
-    connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
-    connection.close()
 
 
 async def test_a_run_that_somebody_else_ended_is_not_ended_again(settings: Settings) -> None:

@@ -37,7 +37,7 @@ def test_a_full_disk_fails_the_command_and_records_nothing(open_: Recording) -> 
     id_ = open_.running()
     before = open_.log()
 
-    with full_disk(open_.ledger.path), pytest.raises(StoreFailed, match="nothing was recorded"):
+    with full_disk(open_.file), pytest.raises(StoreFailed, match="nothing was recorded"):
         open_.do(Annotate(id_, {"large": "x" * 500_000}))
 
     assert open_.log() == before
@@ -45,7 +45,7 @@ def test_a_full_disk_fails_the_command_and_records_nothing(open_: Recording) -> 
 
 def test_once_there_is_space_again_the_next_command_succeeds(open_: Recording) -> None:
     id_ = open_.running()
-    with full_disk(open_.ledger.path), pytest.raises(StoreFailed):
+    with full_disk(open_.file), pytest.raises(StoreFailed):
         open_.do(Annotate(id_, {"large": "x" * 500_000}))
 
     receipt = open_.do(Annotate(id_, {"large": "x" * 500_000}))
@@ -61,7 +61,7 @@ def test_a_failed_commit_tells_everybody_in_the_batch(open_: Recording) -> None:
             large = open_.hand_over(Annotate(id_, {"large": "x" * 500_000}))
             refused = open_.hand_over(Start(id_, "worker-2"))
             small = open_.hand_over(Annotate(id_, {"small": "x"}))
-            disk.enter_context(full_disk(open_.ledger.path))
+            disk.enter_context(full_disk(open_.file))
         answers = [reply.exception(SECONDS) for reply in (large, refused, small)]
 
     assert [type(answer) for answer in answers] == [StoreFailed, IllegalTransition, StoreFailed]
@@ -106,5 +106,5 @@ def test_answers_that_cannot_be_delivered_do_not_stop_the_writer(open_: Recordin
     open_.ledger.close()
 
     assert not lost.done()
-    with recording(open_.ledger.path.parent) as again:
+    with recording(open_.file.parent) as again:
         assert len(again.log()) == 3

@@ -17,6 +17,7 @@ from server.app import build_app
 from server.embedded import EMBEDDED, Embedded
 from server.services import SERVICES, Services
 from server.settings import Settings, read_settings
+from tests.stores import database_in
 
 Json = dict[str, Any]
 
@@ -89,7 +90,7 @@ async def asked(services: Services, agent: str, **more: Any) -> str:
 
 def settings_at(folder: Path, **more: Any) -> Settings:
     quick = {"durability": "normal", "shutdown_seconds": 0, **more}
-    return read_settings({}, database=f"sqlite:///{folder / 'ledger.db'}", **quick)
+    return read_settings({}, database=database_in(folder), **quick)
 
 
 @asynccontextmanager

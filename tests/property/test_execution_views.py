@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -24,6 +25,7 @@ from tests.strategies import WORKSPACES, History, MemoryLog, histories, short_wo
 VIEWS = [Executions()]
 
 
+@pytest.mark.both_stores
 @given(histories(), st.integers(1, 7), st.lists(st.integers(0, 60), max_size=4))
 def test_any_pages_and_any_restarts_end_in_the_rows_of_one_pass(
     events: list[Recorded], page_size: int, stops: list[int]
@@ -74,6 +76,7 @@ def test_an_execution_as_it_was_is_what_the_view_showed_then(
     assert encode(shown) == encode(executions.as_of(own))
 
 
+@pytest.mark.both_stores
 @given(histories(), st.data())
 def test_a_list_is_a_list_comprehension(events: list[Recorded], data: st.DataObject) -> None:
     rows = rows_of(events)
@@ -131,6 +134,7 @@ def askable(label: tuple[str, str]) -> bool:
     return not any("sha256:" in text for text in label)
 
 
+@pytest.mark.both_stores
 @given(histories(max_executions=8), st.sampled_from(SORTS), st.booleans(), st.integers(1, 3))
 def test_pages_by_cursor_have_no_gap_and_no_double_while_new_runs_arrive(
     events: list[Recorded], sort: str, descending: bool, limit: int
@@ -158,6 +162,7 @@ def test_pages_by_cursor_have_no_gap_and_no_double_while_new_runs_arrive(
     assert frozen <= set(seen)
 
 
+@pytest.mark.both_stores
 @given(histories(), st.data(), st.integers(1, 9))
 def test_a_rebuild_ends_in_the_rows_of_catching_up_while_events_arrive(
     events: list[Recorded], data: st.DataObject, page_size: int

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
@@ -18,6 +19,8 @@ from projections.pages import PageRequest
 from projections.projection import Identity, Projection
 from tests.read_side import catch_up, fresh_views
 from tests.strategies import WORKSPACES, MemoryLog, histories
+
+pytestmark = pytest.mark.both_stores
 
 VIEWS: list[Projection] = [
     executions.Executions(),

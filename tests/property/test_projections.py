@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -17,6 +18,7 @@ from tests.read_side import Dump, catch_up, everything_in, fresh_views, rows_of
 from tests.strategies import MemoryLog, histories
 
 
+@pytest.mark.both_stores
 @given(histories(), st.integers(1, 7), st.lists(st.integers(0, 60), max_size=4))
 def test_any_pages_and_any_restarts_end_in_the_rows_of_one_pass(
     events: list[Recorded], page_size: int, stops: list[int]

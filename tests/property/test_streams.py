@@ -1,7 +1,6 @@
 """The law of streams: what is replayed is what was sent live, wherever one cuts and resumes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,9 @@ from hypothesis import strategies as st
 from server.frames import HEARTBEAT, PREAMBLE
 from server.settings import read_settings
 from tests.live_server import Caller, Reader, live_server
+from tests.stores import database_in
+
+pytestmark = pytest.mark.both_stores
 
 TEXT = st.text(max_size=40)
 FRAME = st.one_of(
@@ -24,11 +26,9 @@ BATCHES = st.lists(st.lists(FRAME, min_size=1, max_size=8), max_size=6)
 
 
 @pytest.fixture(scope="module")
-def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    path: Path = tmp_path_factory.mktemp("streams") / "ledger.db"
-    settings = read_settings(
-        {}, database=f"sqlite:///{path}", durability="normal", heartbeat_seconds=0.05
-    )
+def caller(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    database = database_in(tmp_path_factory.mktemp("streams"))
+    settings = read_settings({}, database=database, durability="normal", heartbeat_seconds=0.05)
     with live_server(settings) as caller:
         yield caller
 

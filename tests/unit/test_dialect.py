@@ -1,15 +1,19 @@
 """What differs between the stores."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, select
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, cast, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex
 
-from projections.dialect import index_where_set, upsert, views_url
+from projections.dialect import index_where_set, update, upsert, views_url
 from projections.store import ViewStore
+from tests.stores import database_in
+
+pytestmark = pytest.mark.both_stores
 
 TABLE = Table(
     "things_v1",
@@ -33,11 +37,12 @@ class _Connection:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ViewStore:
-    store = ViewStore.open(f"sqlite:///{tmp_path / 'views.db'}")
+def store(tmp_path: Path) -> Iterator[ViewStore]:
+    store = ViewStore.open(database_in(tmp_path, "views.db"))
     with store.writing() as connection:
         TABLE.create(connection)
-    return store
+    yield store
+    store.close()
 
 
 def everything(store: ViewStore) -> list[Any]:
@@ -104,16 +109,45 @@ def test_a_reader_sees_one_state_however_long_it_reads(store: ViewStore) -> None
     assert len(everything(store)) == 1
 
 
-def test_postgresql_gets_the_same_upsert_in_its_own_words() -> None:
+def test_postgresql_gets_all_rows_of_an_upsert_as_one_array_for_each_column() -> None:
     connection = _Connection()
-    rows = [{"id": "a", "sum": 1}]
+    rows = [{"id": "a", "sum": 1}, {"id": "b", "sum": None}]
 
     upsert(connection, TABLE, rows, add=["sum"])  # type: ignore[arg-type] # what it needs of one
 
     ((statement, parameters),) = connection.given
-    assert "%(id)s" in statement
+    assert "FROM unnest(%(given_id)s" in statement
     assert "ON CONFLICT (id) DO UPDATE SET sum = coalesce(things_v1.sum + excluded.sum" in statement
-    assert parameters == rows
+    assert parameters == {"given_id": ["a", "b"], "given_sum": [1, None]}
+
+
+def test_an_update_changes_the_rows_that_it_names(store: ViewStore) -> None:
+    with store.writing() as connection:
+        upsert(connection, TABLE, [{"id": id_, "sum": 1, "word": "w"} for id_ in "abc"])
+        update(connection, TABLE, [{"id": "a", "sum": 2}, {"id": "c", "sum": None}])
+
+    changed = {(id_, number, word) for id_, number, word, _ in everything(store)}
+    assert changed == {("a", 2, "w"), ("b", 1, "w"), ("c", None, "w")}
+
+
+def test_text_is_ordered_by_its_bytes(store: ViewStore) -> None:
+    with store.writing() as connection:
+        upsert(connection, TABLE, [{"id": id_} for id_ in ("a", "B", "b", "A", "\u00e4")])
+
+    with store.reading() as connection:
+        ids = connection.scalars(select(TABLE.c.id).order_by(TABLE.c.id)).all()
+    assert ids == ["A", "B", "a", "b", "\u00e4"]
+
+
+def test_sums_and_averages_are_numbers_as_python_has_them(store: ViewStore) -> None:
+    number = cast(TABLE.c.sum, BigInteger)
+    with store.writing() as connection:
+        upsert(connection, TABLE, [{"id": "a", "sum": 1}, {"id": "b", "sum": 2}])
+
+    with store.reading() as connection:
+        row = connection.execute(select(func.sum(number), func.avg(number))).one()
+    assert row == (3, 1.5)
+    assert [type(value) for value in row] == [int, float]
 
 
 @pytest.mark.parametrize("dialect", [sqlite, postgresql])

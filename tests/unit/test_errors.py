@@ -3,10 +3,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger import digest, errors, model_prices, run_budget, strict_json
+from ledger import digest, errors, model_prices, run_budget, store, strict_json
 from ledger.errors import LedgerError
 
-OWN = {each.__name__ for each in (errors, strict_json, digest, model_prices, run_budget)}
+OWN = {each.__name__ for each in (errors, strict_json, digest, store, model_prices, run_budget)}
 
 
 def children_of(parent: type[LedgerError]) -> Iterator[type[LedgerError]]:

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ def read(**environment: str) -> Settings:
         ("port", "0", 0),
         ("port", "65535", 65535),
         ("database", "sqlite:////var/lib/ledger.db", "sqlite:////var/lib/ledger.db"),
+        ("database", "postgresql://a,b/ledger", "postgresql://a,b/ledger"),
         ("durability", "normal", "normal"),
         ("max_body_bytes", "2048", 2048),
         ("max_payload_bytes", "1024", 1024),
@@ -52,7 +52,7 @@ def test_every_setting_is_described() -> None:
         ("port", "65536"),
         ("port", "-1"),
         ("port", "http"),
-        ("database", "postgresql://localhost/ledger"),
+        ("database", "mysql://localhost/ledger"),
         ("database", "sqlite:///"),
         ("database", ""),
         ("durability", "Full"),
@@ -102,11 +102,28 @@ def test_what_is_given_wins_over_the_environment_and_none_is_not_given() -> None
 
 
 def test_the_views_are_kept_beside_the_ledger() -> None:
-    settings = read(database="sqlite:////data/my.ledger.db")
+    beside = read(database="sqlite:////data/my.ledger.db").views
 
-    assert settings.path == Path("/data/my.ledger.db")
-    assert settings.views_path == Path("/data/my.ledger.views.db")
-    assert read(database="sqlite:///ledger").views_path == Path("ledger.views.db")
+    assert beside == "sqlite:////data/my.ledger.views.db"
+    assert read(database="sqlite:///ledger").views == "sqlite:///ledger.views.db"
+    assert read(database="postgresql://db/ledger").views == "postgresql://db/ledger"
+
+
+def test_where_the_ledger_is_kept_is_shown_without_secrets() -> None:
+    url = "postgresql://me:secret@a:5432,b:5433/ledger?password=secret&sslmode=verify-full"
+
+    assert read(database=url).place == "postgresql://a:5432,b:5433/ledger"
+    assert read(database="sqlite:////data/ledger.db").place == "/data/ledger.db"
+
+
+@pytest.mark.parametrize("value", ["1", "y", "True"])
+def test_a_way_of_writing_that_loses_events_is_refused(value: str) -> None:
+    with pytest.raises(InvalidSettings, match="POSTGRES_ENABLE_DB_FUNCTIONS"):
+        read_settings(
+            {"POSTGRES_ENABLE_DB_FUNCTIONS": value, "LEDGER_DATABASE": "postgresql://db/ledger"}
+        )
+
+    assert read_settings({"POSTGRES_ENABLE_DB_FUNCTIONS": value}).place == "execution-ledger.db"
 
 
 def test_the_life_of_an_approval_is_a_duration() -> None:

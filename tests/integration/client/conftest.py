@@ -10,10 +10,11 @@ from ledger_client import AsyncLedger, Ledger
 from server.demo import PRICES, agents
 from server.settings import Settings, read_settings
 from tests.live_server import Caller, live_server
+from tests.stores import database_in
 
 
 def settings_in(folder: Path, **more: Any) -> Settings:
-    database = f"sqlite:///{folder / 'ledger.db'}"
+    database = database_in(folder)
     return read_settings({}, database=database, durability="normal", **more)
 
 

@@ -18,6 +18,7 @@ from ledger_client.work.worker import Figures
 from server.settings import Settings, read_settings
 from tests.live_server import live_server
 from tests.recording import HandClock
+from tests.stores import database_in
 
 Json = dict[str, Any]
 SECONDS = 20.0
@@ -77,7 +78,7 @@ class Bench(NamedTuple):
 
 def settings_at(folder: Path, **more: Any) -> Settings:
     quick = {"durability": "normal", "wait_seconds": 0, "lease_seconds": 1.5, **more}
-    return read_settings({}, database=f"sqlite:///{folder / 'ledger.db'}", **quick)
+    return read_settings({}, database=database_in(folder), **quick)
 
 
 @asynccontextmanager

@@ -16,18 +16,19 @@ from server.services import SERVICES, Services
 from server.settings import read_settings
 from tests.integration.api import Api, Json
 from tests.integration.conftest import registered, started
+from tests.stores import database_in
 
 _NUMBERS = count(1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, kept_in: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[TestClient[Any, Any]]:
     """Somebody who reaches the server of the module."""
-    path = tmp_path_factory.mktemp("wire") / "ledger.db"
+    database = database_in(tmp_path_factory.mktemp("wire"))
     given = {"durability": "normal", "wait_seconds": 0, **getattr(request.module, "SETTINGS", {})}
-    settings = read_settings({}, database=f"sqlite:///{path}", **given)
+    settings = read_settings({}, database=database, **given)
     app = build_app(settings, worker=False)
     async with TestClient(TestServer(app, handler_cancellation=True)) as client:
         yield client

@@ -9,7 +9,7 @@ from tests.integration.api import Api, Json, Reply, assert_problem
 from tests.integration.conftest import spent, started
 
 SETTINGS = {"wait_seconds": 28}
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 SECONDS = 20
 

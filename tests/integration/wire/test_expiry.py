@@ -10,7 +10,7 @@ from server.app import build_app
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import serving, settings_in, started
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 SECONDS = 20
 

@@ -15,7 +15,7 @@ from server.services import Services
 from tests.integration.api import Api, Json, assert_problem
 
 SETTINGS = {"heartbeat_seconds": 0.05}
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 CONTENT = {"type": "content", "content": "x"}
 SECONDS = 20

@@ -4,7 +4,7 @@ import pytest
 
 from tests.integration.api import Api, Json, assert_problem
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def test_what_is_no_execution_has_no_history_tree_or_past(api: Api, agent: Json) -> None:

@@ -13,7 +13,7 @@ LONG_AGO = "2001-02-03T04:05:06.000007Z"
 
 
 SETTINGS = {"prices": PRICES}
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def shown(api: Api, id_: str) -> Json:

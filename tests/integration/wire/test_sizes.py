@@ -5,7 +5,7 @@ import pytest
 from tests.integration.api import Api, Json, assert_problem
 
 SETTINGS = {"max_payload_bytes": 2_000}
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.mark.parametrize(

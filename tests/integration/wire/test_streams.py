@@ -18,7 +18,7 @@ from tests.integration.api import PREFIX, Api, Json
 from tests.integration.conftest import settings_in, started
 
 SETTINGS = {"heartbeat_seconds": 0.05}
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 Client = TestClient[Any, Any]
 CONTENT = {"type": "content", "content": "x"}

@@ -8,7 +8,7 @@ from tests.integration.api import Api, Json
 
 WAITS = 0.3
 SETTINGS = {"wait_seconds": WAITS}
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def test_when_time_is_up_the_run_is_answered_as_it_stands(api: Api, agent: Json) -> None:

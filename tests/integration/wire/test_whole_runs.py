@@ -10,7 +10,7 @@ from ledger import writer
 from tests.integration.api import Api, Json, Reply, assert_problem
 
 SETTINGS = {"prices": {"gpt-p": {"input": "1", "output": "2"}}}
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.both_stores, pytest.mark.asyncio(loop_scope="module")]
 
 RUN: Json = {
     "agent": "Scribe",

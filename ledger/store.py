@@ -1,0 +1,70 @@
+"""What the ledger asks of an event store, whichever database keeps it."""
+
+from collections.abc import Collection, Sequence
+from typing import Final, Literal, Protocol
+
+from ledger.errors import Unavailable
+from ledger.event import Storable
+from ledger.mapper import Recorded
+
+Durability = Literal["full", "normal"]
+
+PAGE_BYTES: Final = 256 * 1024
+"""Where a page of one aggregate's events stops, so that a reader costs the same memory always."""
+
+LOG_PAGE_BYTES: Final = 16 * 1024 * 1024
+"""Where a page of the whole log stops."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The database went away during a commit, and stayed away: it may have been recorded."""
+
+    code = "outcome_unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database went away during the commit; what was asked for may have been recorded, "
+            "so look before you ask again, or repeat the request with its Idempotency-Key"
+        )
+
+
+class Store(Protocol):
+    """Stored events: inserted by one thread, read from any, never changed.
+
+    Positions are 1, 2, 3 and so on, in the order of insertion, without a gap; an insertion that
+    fails uses none up. A page holds at least one event, where there is one, and then stops where it
+    would become large. Whatever the database says no to is StoreFailed; a store that is closed
+    raises LedgerClosed.
+    """
+
+    def insert_events(self, stored_events: Sequence[Storable]) -> Sequence[int]:
+        """Insert all or nothing, durably; returns the positions, which follow each other."""
+
+    def read_log(self, after: int, limit: int) -> list[Recorded]:
+        """Events of the whole ledger after a position, in order."""
+
+    def read_execution(
+        self, id_: str, after: int, limit: int, until: int | None = None
+    ) -> list[Recorded]:
+        """Events of one aggregate after a version, in order, up to `until` if given."""
+
+    def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:
+        """Events of one aggregate without its frames, found without reading those."""
+
+    def read_last(self, id_: str, topics: Collection[str]) -> Recorded | None:
+        """The last event of an aggregate with one of these topics, none of them a frame's."""
+
+    def read_first(self, ids: Sequence[str]) -> list[Recorded]:
+        """The first event of each of the aggregates, in any order."""
+
+    def last_version(self, id_: str) -> int:
+        """The number of events of one aggregate; 0 when there is none."""
+
+    def count(self, id_: str, topic: str) -> int:
+        """How many events of a topic one aggregate has; 0 when there is none."""
+
+    def last_position(self) -> int:
+        """The position of the last event recorded; 0 in an empty ledger."""
+
+    def close(self) -> None:
+        """Let go of the database, and of the right to write to it."""

@@ -1,0 +1,205 @@
+"""The installed server on PostgreSQL: the same commands, and crashes of either side."""
+
+import itertools
+import json
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.console import ServerProcess
+from tests.e2e.test_cli import Cli, run, served
+from tests.e2e.test_crash import Writer, recorded
+from tests.postgres import Server, fresh_schema
+from tests.stores import execute_in
+
+KILLS = 4
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with fresh_schema() as url:
+        yield url
+
+
+@pytest.fixture
+def database() -> Iterator[Server]:
+    """A server of PostgreSQL that the test may crash."""
+    server = Server()
+    yield server
+    server.stop()
+
+
+def test_views_are_checked_broken_found_and_rebuilt(url: str) -> None:
+    with served("--database", url, "--agents", "server.demo:agents") as address:
+        execution = Cli(address).execute("order-support", question="Where is order 10079?")
+        in_use = run("check", "--database", url)
+    whole = run("check", "--database", url)
+    execute_in(url, "UPDATE executions_v1 SET total_tokens = 7")
+    broken = run("check", "--database", url, "--json")
+    rebuilt = run("rebuild", "--database", url)
+    again = run("check", "--database", url, "--json")
+
+    assert (in_use.returncode, "in use" in in_use.stderr) == (1, True), in_use
+    assert (whole.returncode, "agree" in whole.stdout) == (0, True), whole
+    assert broken.returncode == 1, broken
+    assert execution["id"] in json.loads(broken.stdout)["data"]["problems"][0]
+    assert rebuilt.returncode == 0, rebuilt
+    assert json.loads(again.stdout)["data"] == {"consistent": True, "problems": []}
+
+
+def test_the_demo_runs_on_it(url: str) -> None:
+    done = run("demo", "--once", "--port", "0", "--database", url)
+
+    assert done.returncode == 0, done
+    assert "Replay of" in done.stdout
+
+
+def test_a_ledger_moves_to_it_and_is_served_there(tmp_path: Path, url: str) -> None:
+    file = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with served("--database", file, "--agents", "server.demo:agents") as address:
+        execution = Cli(address).execute("order-support", question="Where is order 10079?")
+        in_use = run("migrate", file, url)
+    missing = run("migrate", f"sqlite:///{tmp_path / 'no.db'}", url)
+    same = run("migrate", file, file)
+    moved = run("migrate", file, url, "--json")
+    checked = run("check", "--database", url)
+
+    assert (in_use.returncode, "in use" in in_use.stderr) == (1, True), in_use
+    assert (missing.returncode, "no ledger" in missing.stderr) == (1, True), missing
+    assert (same.returncode, "the same" in same.stderr) == (2, True), same
+    assert moved.returncode == 0, moved
+    assert checked.returncode == 0, checked
+    with served("--database", url, "--no-worker") as address:
+        shown = Cli(address)("executions", "show", execution["id"], "--json")
+        assert json.loads(shown)["data"]["output"] == execution["output"]
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["check"], ["rebuild"]])
+def test_a_database_that_does_not_answer_is_said_in_one_line(command: list[str]) -> None:
+    done = run(*command, "--database", "postgresql://me:secret@127.0.0.1:1/ledger")
+
+    assert done.returncode == 1
+    assert "cannot open postgresql://127.0.0.1:1/ledger" in done.stderr.splitlines()[-1]
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_ledger_that_is_not_there_is_not_made_by_a_check(url: str) -> None:
+    done = run("check", "--database", url)
+
+    assert done.returncode == 1
+    assert "there is no ledger" in done.stderr
+
+
+def begun(server: ServerProcess) -> str:
+    """A run that somebody records."""
+    created = server.call("POST", "/api/v1/executions", {"agent": "crash", "input": {}})
+    id_: str = created[1]["data"]["id"]
+    assert server.call("POST", f"/api/v1/executions/{id_}/start", {})[0] == 200
+    return id_
+
+
+def assert_kept(server: ServerProcess, id_: str, acknowledged: dict[int, str]) -> None:
+    """Every acknowledged frame stands where it was promised, and nothing is missing before it."""
+    events = recorded(server, id_)
+    assert list(events) == list(range(1, len(events) + 1))
+    assert {at: events[at]["data"]["content"] for at in acknowledged} == acknowledged
+    assert server.call("GET", f"/api/v1/executions/{id_}")[1]["data"]["version"] == len(events)
+
+
+@pytest.mark.timeout(120)  # it starts five servers
+def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path, url: str) -> None:
+    chance, numbers = random.Random(7), itertools.count()
+    server = ServerProcess(tmp_path, "--no-worker", url=url, log_level="warning")
+    server.start()
+    id_ = begun(server)
+    acknowledged: dict[int, str] = {}
+
+    for _ in range(KILLS):
+        writers = [Writer(server, id_, numbers) for _ in range(3)]
+        for writer in writers:
+            writer.start()
+        threading.Event().wait(chance.uniform(0.05, 0.2))
+        server.kill()
+        for writer in writers:
+            writer.join(30)
+            acknowledged |= writer.acknowledged
+        server.start()
+
+    assert acknowledged
+    assert_kept(server, id_, acknowledged)
+    assert server.stop() == 0
+
+
+@pytest.mark.timeout(120)  # it starts and crashes a server of PostgreSQL
+def test_nothing_acknowledged_is_lost_when_the_database_crashes_and_the_server_goes_on(
+    tmp_path: Path, database: Server
+) -> None:
+    with fresh_schema(database.url) as url:
+        server = ServerProcess(tmp_path, "--no-worker", url=url, log_level="warning")
+        server.start()
+        id_ = begun(server)
+        writer = Writer(server, id_, itertools.count())
+        writer.start()
+        while not writer.acknowledged:
+            threading.Event().wait(0.01)
+
+        database.crash()
+        threading.Event().wait(0.3)
+        database.start()
+
+        before = len(writer.acknowledged)
+        while writer.is_alive() and len(writer.acknowledged) <= before:
+            threading.Event().wait(0.01)
+        assert len(writer.acknowledged) > before, "the writer's session did not come back"
+        assert server.stop() == 0
+        writer.join(30)
+        server.start()
+        assert_kept(server, id_, writer.acknowledged)
+        server.stop()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_server_that_stands_by_takes_over_when_the_other_is_killed(
+    tmp_path: Path, url: str, kind: str
+) -> None:
+    database = url if kind == "postgres" else f"sqlite:///{tmp_path / 'ledger.db'}"
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder in folders:
+        folder.mkdir()
+    first, second = (
+        ServerProcess(each, "--no-worker", url=database, standby="true") for each in folders
+    )
+    first.start()
+    id_ = begun(first)
+    second.begin()
+    while "standing by" not in second.log.read_text():
+        threading.Event().wait(0.02)
+
+    first.kill()
+
+    second.wait_until_ready()
+    assert second.call("GET", f"/api/v1/executions/{id_}")[1]["data"]["status"] == "running"
+    assert begun(second) != id_
+    assert second.stop() == 0
+
+
+def test_a_server_that_stands_by_ends_when_it_is_told_to(tmp_path: Path, url: str) -> None:
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder in folders:
+        folder.mkdir()
+    first, second = (
+        ServerProcess(each, "--no-worker", url=url, standby="true") for each in folders
+    )
+    first.start()
+    second.begin()
+    while "standing by" not in second.log.read_text():
+        threading.Event().wait(0.02)
+
+    assert second.stop() == 0
+
+    assert first.call("GET", "/readyz")[0] == 200
+    first.stop()
