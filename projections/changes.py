@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from projections.dialect import update, upsert
+from projections.bulk import update, upsert
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]

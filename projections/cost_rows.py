@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Delete, MetaData, Table, bindparam
 from ledger import events as e
 from ledger.mapper import Recorded
 from projections import cost_calls, cost_runs
+from projections.bulk import upsert
 from projections.cost_calls import Place, Sums
 from projections.cost_runs import Run
 from projections.cost_tables import (
@@ -34,7 +35,6 @@ from projections.cost_tables import (
     metadata,
     runs,
 )
-from projections.dialect import upsert
 from projections.projection import Identity, Page
 from projections.topics import of_topics
 

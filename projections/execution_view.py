@@ -8,7 +8,7 @@ from sqlalchemy import Connection, MetaData, bindparam, select, tuple_
 
 from ledger.events import Annotated, Created
 from ledger.mapper import Recorded
-from projections.dialect import upsert
+from projections.bulk import upsert
 from projections.execution_rows import CHANGES, TOPICS, Row, change, touch
 from projections.execution_tables import counts, executions, labels, metadata, payloads
 from projections.labels import MODEL, labels_of

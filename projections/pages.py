@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Integer,
@@ -171,7 +172,7 @@ def part_of(statement: Select[Any], order: Order, part: Part) -> Select[Any]:
         statement = statement.where(order.id < id_ if order.descending else order.id > id_)
     by = [column.desc() if order.descending else column.asc() for column in by]
     if part is Part.NUMBERED:
-        statement = statement.offset(bindparam(_SKIPPED, type_=Integer, required=True))
+        statement = statement.offset(bindparam(_SKIPPED, type_=BigInteger, required=True))
         by[0] = by[0].nulls_last() if order.nullable else by[0]
     return statement.order_by(*by).limit(bindparam(_LIMIT, type_=Integer, required=True))
 

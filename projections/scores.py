@@ -22,7 +22,7 @@ from sqlalchemy import (
 from ledger.errors import NotFound
 from ledger.events import Scored, ScoreRemoved
 from ledger.mapper import Recorded
-from projections.dialect import upsert
+from projections.bulk import upsert
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page
 from projections.score_configs import get_config, list_configs

@@ -18,7 +18,8 @@ from ledger import events as e
 from ledger.errors import NotFound
 from ledger.mapper import Recorded
 from projections.amounts import Amount, amount_columns
-from projections.dialect import CLUSTERED, upsert
+from projections.bulk import upsert
+from projections.dialect import CLUSTERED
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Identity, Page
 from projections.times import micros_of, text_of

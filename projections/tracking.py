@@ -24,7 +24,8 @@ from sqlalchemy import (
 )
 
 from ledger.mapper import Recorded
-from projections.dialect import NUL_SHOWN, upsert
+from projections.bulk import upsert
+from projections.dialect import NUL_SHOWN
 from projections.projection import Projection
 
 metadata = MetaData()

@@ -41,22 +41,15 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
     """
     loop = asyncio.get_running_loop()
     metrics = Metrics()
-    updates = UpdatePrices() if settings.price_list == "updated" else None
     ledger = _open_ledger(settings, metrics, clock)
-    try:
-        views = ViewStore.open(settings.views)
-        catch_up = CatchUp(views, ALL, ledger)
-    except BaseException:
-        ledger.close()  # or the next attempt of this process finds it in use
-        raise
+    views, catch_up = _open_views(settings, ledger)
     readers = ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="reader")
     hub = Hub()
     ledger.deliver_by(deliver_on(loop))
     ledger.subscribe(hub.announce)
     ledger.subscribe(lambda recorded: catch_up.wake(recorded[-1].position))
     catch_up.start()
-    if updates is not None:
-        updates.start()
+    updates = _update_prices(settings)
     try:
         keyring = await _keyring(settings, ledger, views, catch_up)
         limiter = Limiter(settings.max_requests_per_second)
@@ -83,6 +76,24 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
         await loop.run_in_executor(None, readers.shutdown)
         await loop.run_in_executor(None, ledger.close)
         views.close()
+
+
+def _open_views(settings: Settings, ledger: Ledger) -> tuple[ViewStore, CatchUp]:
+    try:
+        views = ViewStore.open(settings.views)
+        return views, CatchUp(views, ALL, ledger)
+    except BaseException:
+        ledger.close()  # or the next attempt of this process finds it in use
+        raise
+
+
+def _update_prices(settings: Settings) -> UpdatePrices | None:
+    """Look for newer prices from time to time, in a thread, where an operator asked for it."""
+    if settings.price_list != "updated":
+        return None
+    updates = UpdatePrices()
+    updates.start()
+    return updates
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy import Column, Connection, Index, Integer, MetaData, String, Table
 
 from ledger.mapper import Recorded
-from projections.dialect import upsert
+from projections.bulk import upsert
 from projections.projection import Page
 
 Failing = Callable[[Recorded], Exception | None]

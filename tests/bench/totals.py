@@ -15,13 +15,13 @@ from urllib.parse import parse_qsl, urlsplit
 from sqlalchemy import Connection
 
 from ledger.ids import new_id
+from projections.bulk import upsert
 from projections.cost_calls import by_place
 from projections.cost_groups import grouped
 from projections.cost_questions import parse_question
 from projections.cost_rows import NO_AMOUNTS, Amounts, Costs, Spent, save
 from projections.cost_runs import Run
 from projections.cost_tables import HOUR, HOURS
-from projections.dialect import upsert
 from projections.execution_tables import executions, labels
 from projections.executions import Executions
 from projections.projection import Identity

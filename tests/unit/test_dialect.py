@@ -9,7 +9,8 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, cas
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex
 
-from projections.dialect import index_where_set, update, upsert, views_url
+from projections.bulk import update, upsert
+from projections.dialect import index_where_set, views_url
 from projections.store import ViewStore
 from tests.stores import database_in
 
