@@ -1,4 +1,4 @@
-"""The cycle collector, set for a server: what lives as long as that is not looked at again."""
+"""The cycle collector, set for long work: what lives as long as that is not looked at again."""
 
 import gc
 from typing import Final

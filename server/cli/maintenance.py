@@ -11,6 +11,7 @@ from server.cli.failures import USAGE, CommandFailed, leave
 from server.cli.offline import opened
 from server.cli.output import clean, print_json, say
 from server.cli.progress import progress
+from server.collector import calm_collector
 from server.log_check import check_log
 
 Database = Annotated[
@@ -46,6 +47,7 @@ def _rebuild(names: list[str], database: str) -> None:
         if name not in known:
             message = f"there is no view {name!r}; there are {', '.join(known)}"
             raise CommandFailed(message, USAGE)
+    calm_collector()
     with opened(database) as offline, progress("rebuilding") as advance:
         offline.catch_up.rebuild(names, advance)
     say(f"rebuilt {', '.join(names or known)}")

@@ -1,5 +1,8 @@
 """A rebuild of every view from the whole log, against reading the same notifications."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
@@ -8,6 +11,7 @@ from ledger.sqlite import open_store
 from projections.catalog import ALL
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
+from server.collector import calm_collector
 from tests.bench.history import write_log
 from tests.bench.plan import Plan, note
 from tests.bench.result import Goal, Row, against, alone
@@ -17,18 +21,38 @@ _PAGE = 2_000
 
 
 def measure(plan: Plan) -> list[Row]:
-    """Events a second: folded into all views, and only read."""
+    """Events a second: folded into all views, and only read; and as the command does it.
+
+    The cycle collector as it comes slows the floor more than the fold, for it is the floor that
+    makes an object of every event. Floor and fold are compared with it as it comes, as a reader of
+    the library would run it; the command sets it as the server does.
+    """
     file = plan.database("rebuild")
     write_log(file, plan.choose(200, 3_000), FIFTY)
     note("rebuild: wrote the log")
     turns = [(_read(file), _rebuild(file, turn)) for turn in range(plan.rounds)]
     note(f"rebuild: {turns[-1][1]:,.0f} events a second")
     what = f"rebuild of all {len(ALL)} views"
-    rates = [rate for _, rate in turns]
+    with calmed():
+        rates = [_rebuild(file, plan.rounds + turn) for turn in range(plan.rounds)]
     return [
         against(what, "events/s", turns, Goal("ratio", "at least", 0.3)),
-        alone(what, "events/s", rates, Goal("ours", "at least", 100_000)),
+        alone(
+            f"{what}, as the command does it", "events/s", rates, Goal("ours", "at least", 100_000)
+        ),
     ]
+
+
+@contextmanager
+def calmed() -> Iterator[None]:
+    """The collector as the server sets it."""
+    before = gc.get_threshold()
+    calm_collector()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _read(file: Path) -> float:
