@@ -4,9 +4,10 @@ A price is made of rates, one for each kind of unit. What has a rate of its own 
 is less specific: cached tokens out of the input's, cached audio out of cached and of audio.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
+from itertools import combinations
 from typing import Any, Final, NamedTuple, TypeVar
 
 import genai_prices
@@ -50,6 +51,7 @@ class Rate(NamedTuple):
         base: dollars, below every tier.
         tiers: (input tokens of the request that must be exceeded, dollars), the lowest first.
         within: kinds with rates of their own that are counted in this one too.
+        overlaps: pairs of kinds whose overlap this one is: cached audio, that of cached and audio.
     """
 
     unit: str
@@ -57,6 +59,7 @@ class Rate(NamedTuple):
     base: Decimal
     tiers: tuple[tuple[int, Decimal], ...]
     within: tuple[str, ...]
+    overlaps: tuple[tuple[str, str], ...] = ()
 
     def at(self, input_tokens: int) -> tuple[Decimal, int | None]:
         """Dollars for a request with so much input, and the tier that it exceeds."""
@@ -65,6 +68,12 @@ class Rate(NamedTuple):
             if input_tokens > start:
                 usd, above = dollars, start
         return usd, above
+
+    def is_untold(self, counts: Mapping[str, int]) -> bool:
+        """Whether there may be units of this kind, of which the counts do not say how many."""
+        return self.unit not in counts and any(
+            counts.get(one) and counts.get(other) for one, other in self.overlaps
+        )
 
 
 class Rates(NamedTuple):
@@ -77,7 +86,7 @@ class Rates(NamedTuple):
     rates: tuple[Rate, ...]
 
     def cost(self, counts: Mapping[str, int]) -> tuple[PriceUsed, Decimal] | None:
-        """What so many units cost; None when nothing among them has a price.
+        """What so many units cost; None when nothing among them has a price, or it cannot be told.
 
         Raises:
             InvalidUsage: some kind is more than what it is part of.
@@ -85,6 +94,8 @@ class Rates(NamedTuple):
         rows: list[PriceRow] = []
         alone: dict[str, int] = {}
         input_tokens = counts.get("input_tokens", 0)
+        if any(rate.is_untold(counts) for rate in self.rates):
+            return None
         for rate in self.rates:
             count = 1 if rate.unit == _REQUESTS else counts.get(rate.unit, 0)
             left = count - sum(alone[unit] for unit in rate.within)
@@ -210,7 +221,24 @@ class Catalog:
         ]
         priced.sort(key=lambda each: (-len(each[0].dimensions), each[0].usage_key))
         units = [unit for unit, _ in priced]
-        return tuple(_rate(unit, amount, units) for unit, amount in priced)
+        known = tuple(self._units.units.values())
+        return tuple(
+            _rate(unit, amount, units)._replace(overlaps=_overlaps(unit, known))
+            for unit, amount in priced
+        )
+
+
+def _overlaps(unit: UnitDef, known: Sequence[UnitDef]) -> tuple[tuple[str, str], ...]:
+    """The pairs of less specific kinds that have just this one in common."""
+    whole = unit.dimensions.items()
+    above = [each for each in known if each.dimensions.items() < whole]
+    return tuple(
+        (one.usage_key, other.usage_key)
+        for one, other in combinations(above, 2)
+        if one.dimensions.items() | other.dimensions.items() == whole
+        and not one.dimensions.items() <= other.dimensions.items()
+        and not other.dimensions.items() <= one.dimensions.items()
+    )
 
 
 def _rate(unit: UnitDef, amount: Decimal | TieredPrices, among: list[UnitDef]) -> Rate:
