@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ledger import commands as c
-from ledger.errors import NotFound
+from ledger.errors import LedgerError, NotFound
 from ledger.events import ApprovalRequested
 from ledger.orders import Receipt
 from projections import approvals, executions
@@ -90,10 +90,18 @@ async def _as_it_was(call: Call, id_: str, version: int) -> dict[str, Any]:
         call.check_execution(id_, facts)
         last = ledger.read_execution(id_, version - 1, 1, version)
         if not last:
-            raise NotFound("execution", f"{id_}?at={version}")
+            raise NoSuchEvent(id_, version)
         return executions.as_of([*facts, *last] if facts[-1] != last[0] else facts)
 
     return await call.services.read(read)
+
+
+class NoSuchEvent(NotFound):
+    """An execution has fewer events than somebody thinks."""
+
+    def __init__(self, id_: str, version: int) -> None:
+        message = f"execution {id_} has no event {version}; its `version` is the number of its last"
+        LedgerError.__init__(self, message, kind="event", id=str(version), execution_id=id_)
 
 
 async def list_(call: Call) -> Answer:

@@ -90,7 +90,10 @@ def _usage(data: Json) -> Text:
 
 def _status(data: Json) -> Text:
     by = clean(data["actor"].get("name") or data["actor"]["id"])
-    return coloured(data["status"]).append(f", by {by}", style="dim")
+    goes_on = data["status"] == "running" and "approval_id" in data  # after a no, with the next try
+    decided = Text("rejected, and ", style="red") if goes_on else Text()
+    why = f": {clean(data['reason'])}" if data.get("reason") else ""
+    return decided.append_text(coloured(data["status"])).append(f", by {by}{why}", style="dim")
 
 
 def _approval(data: Json) -> Text:

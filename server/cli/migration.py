@@ -39,7 +39,7 @@ def migrate(source: Url, target: Url, *, as_json: AsJson = False) -> None:
     say(
         f"{moved.events} events are in both, {moved.copied} of them copied now; "
         f"sha256 {moved.digest}",
-        f"Serve it: execution-ledger serve --database {shown(target)}",
+        "Serve it: execution-ledger serve --database URL, with the target's URL as you gave it",
     )
 
 

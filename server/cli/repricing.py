@@ -23,7 +23,9 @@ async def reprice(
     session: Session,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show, and record nothing.")] = False,
-    reason: Annotated[str, typer.Option(help="Why; kept with each new price.")] = "",
+    reason: Annotated[
+        str, typer.Option(help="Why; kept with each new price. Needed unless --dry-run.")
+    ] = "",
     status: Annotated[str, typer.Option(help="One or several, by commas.")] = "",
     agent: Annotated[str, typer.Option(help="The agent's name or id.")] = "",
     session_id: Annotated[str, typer.Option(help="The session's id.")] = "",
@@ -93,6 +95,14 @@ def _add(rows: dict[tuple[str, str], Json], differences: Iterable[Json]) -> None
 _AMOUNTS = ("previous_cost_usd", "cost_usd")
 
 
+def _before(row: Json) -> str:
+    """What was known before; where some of it was not, no sum is all of it."""
+    known = money(row["previous_cost_usd"])
+    if not row["newly_priced_tokens"]:
+        return known
+    return f"{known} + ?" if Decimal(row["previous_cost_usd"]) else "?"
+
+
 def _show(session: Session, told: Json) -> None:
     if session.as_json:
         print_json({"data": told})
@@ -103,7 +113,7 @@ def _show(session: Session, told: Json) -> None:
             each["model"],
             each["calls"],
             each["newly_priced_tokens"],
-            money(each["previous_cost_usd"]),
+            _before(each),
             money(each["cost_usd"]),
             money(decimal_text(Decimal(each["cost_usd"]) - Decimal(each["previous_cost_usd"]))),
         )

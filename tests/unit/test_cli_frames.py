@@ -41,6 +41,23 @@ def test_text_of_an_agent_cannot_steer_the_terminal() -> None:
     assert "[red]x[/red]" in line
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"status": "approved", "approval_id": "a"}, "approved, by Ada"),
+        ({"status": "running", "worker": "w", "attempt": 1}, "running, by Ada"),
+        (
+            {"status": "running", "approval_id": "a", "reason": "too dear"},
+            "rejected, and running, by Ada: too dear",
+        ),
+    ],
+)
+def test_a_no_after_which_a_run_goes_on_is_seen(facts: dict[str, str], said: str) -> None:
+    data = {"at": "", "previous": "", "actor": {"id": "1", "name": "Ada"}, **facts}
+
+    assert readable(Frame("status", 2, data, b"")).plain.endswith(said)
+
+
 def test_control_characters_are_shown_as_what_they_are_not() -> None:
     assert clean("a\x07b\u202ec") == "a\ufffdb\ufffdc"
     assert clean("two\nlines\tand a tab") == "two\nlines\tand a tab"

@@ -133,6 +133,7 @@ async def test_what_was_never_a_version_is_not_found(
     reply = await api.get(f"/executions/{running}", at=at)
 
     assert_problem(reply, status, "not_found" if status == 404 else "invalid_query")
+    assert (f"no event {at}" in reply.text.decode()) == (status == 404)
 
 
 async def test_an_etag_is_the_version_shown(api: Api, running: str) -> None:
