@@ -96,7 +96,7 @@ class Recording:
         outer = self._before
         if outer is None or self._announcement.get("parent_execution_id") is not None:
             return None
-        return outer._track if outer._recorder is self._recorder else None  # noqa: SLF001
+        return outer._track if outer._recorder is self._recorder else None  # noqa: SLF001 - its kind
 
     @property
     def input(self) -> Any:
