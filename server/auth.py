@@ -17,7 +17,7 @@ from yarl import URL
 from ledger.access import ANY_WORKSPACE
 from ledger.event import Actor
 from ledger.role import Role
-from server.errors import Forbidden, InvalidRequest, Unauthorized
+from server.errors import Forbidden, InvalidRequest, RequestError, Unauthorized
 
 DEFAULT_WORKSPACE: Final = "default"
 IN_PROCESS: Final = "in_process"
@@ -115,11 +115,14 @@ class Keyring:
         """Held while a key is made or revoked over HTTP, so that rules about all keys hold."""
         self._load = load
         self._by_digest: dict[str, Key] = {}
+        self.changes = 0
+        """How often the keys were read: as long as it stays, whoever was let in would be again."""
         self.reload()
 
     def reload(self) -> None:
         """Read the keys again."""
         self._by_digest = {key.digest: key for key in self._load()}
+        self.changes += 1
 
     @property
     def is_empty(self) -> bool:
@@ -164,6 +167,31 @@ class Keyring:
             )
             raise Unauthorized(message)
         return key
+
+
+class Pass:
+    """Whether the key of a request still opens the workspace that it opened; cheap to ask often."""
+
+    def __init__(self, keyring: Keyring, request: web.Request, workspace: str) -> None:
+        self._keyring = keyring
+        self._request = request
+        self._workspace = workspace
+        self._seen = 0
+        self._holds = False
+
+    def holds(self) -> bool:
+        """A key that was revoked opens nothing any more."""
+        if self._seen != self._keyring.changes:
+            self._seen = self._keyring.changes
+            self._holds = self._opens()
+        return self._holds
+
+    def _opens(self) -> bool:
+        try:
+            now = self._keyring.authenticate(self._request)
+        except RequestError:
+            return False
+        return now.workspace == self._workspace
 
 
 def _require_loopback(request: web.Request) -> None:

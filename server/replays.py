@@ -16,6 +16,9 @@ FIRST_EVENTS: Final = 100
 """Of the page that a reader waits for: each of them may be on another page of the disk."""
 
 EVENTS_PER_PAGE: Final = 2_000
+MOST_WHOLE_BYTES: Final = 1024 * 1024
+"""Of a replay that is kept in one piece."""
+
 _MOST_BYTES: Final = 32 * 1024 * 1024
 _MOST_ENDED: Final = 10_000
 
@@ -32,6 +35,28 @@ class Extent(NamedTuple):
 
     workspace: str
     last: int
+
+
+class Pieces:
+    """The pages of one replay, as long as all of them together are short enough to be kept."""
+
+    def __init__(self, most_bytes: int = MOST_WHOLE_BYTES) -> None:
+        self._pages: list[Frames] = []
+        self._room = most_bytes
+
+    def add(self, page: Frames) -> None:
+        """Take in the next page; past the bound nothing is held any more."""
+        self._room -= len(page.bytes)
+        if self._room < 0:
+            self._pages.clear()
+        else:
+            self._pages.append(page)
+
+    def joined(self) -> Frames | None:
+        """All of them as one; None when they are too long."""
+        if self._room < 0 or not self._pages:
+            return None
+        return self._pages[-1]._replace(bytes=b"".join(page.bytes for page in self._pages))
 
 
 class Replays:
@@ -83,6 +108,11 @@ class Replays:
         if page.last > after:
             self._keep((id_, after, until), page)
         return page
+
+    def keep_whole(self, id_: str, after: int, until: int, pieces: Pieces) -> None:
+        """Keep a replay in one piece, in the place of its first page, where it is short enough."""
+        if (whole := pieces.joined()) is not None:
+            self._keep((id_, after, until), whole)
 
     def _keep(self, key: _Key, page: Frames) -> None:
         with self._lock:

@@ -12,10 +12,11 @@ from pydantic import Field
 from ledger.clock import parse_time
 from ledger.errors import NotFound
 from ledger.mapper import Recorded
-from server.errors import InvalidRequest, RequestError
+from server.auth import Pass
+from server.errors import InvalidRequest
 from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of
 from server.outflow import WAIT
-from server.replays import EVENTS_PER_PAGE, FIRST_EVENTS
+from server.replays import EVENTS_PER_PAGE, FIRST_EVENTS, Pieces
 from server.route import Answer, Call, Query, Route, to_sequence
 from server.services import Services
 
@@ -74,6 +75,9 @@ async def replay(call: Call) -> Answer:
     until = min(last, query.until or last)
     if query.speed:
         return await send(call, _paced(services, id_, query.starting_after, until, query.speed))
+    whole = services.replays.kept(id_, query.starting_after, until)
+    if whole is not None and (whole.ended or whole.last == until):
+        return await send(call, _once(whole.bytes), len(whole.bytes))
     return await send(call, _recorded(services, id_, query.starting_after, until))
 
 
@@ -114,17 +118,19 @@ async def _once(frame: bytes) -> AsyncIterator[bytes]:
     yield frame
 
 
-async def _recorded(services: Services, id_: str, after: int, until: int) -> AsyncIterator[bytes]:
-    most = FIRST_EVENTS
+async def _recorded(services: Services, id_: str, first: int, until: int) -> AsyncIterator[bytes]:
+    after, most, pieces = first, FIRST_EVENTS, Pieces()
     while after < until:
         page = services.replays.kept(id_, after, until)
         if page is None:
             yield WAIT
             page = await _read(services, id_, after, until, most)
         yield page.bytes
+        pieces.add(page)
         if page.ended or page.last == after:
-            return
+            break
         after, most = page.last, EVENTS_PER_PAGE
+    services.replays.keep_whole(id_, first, until, pieces)
 
 
 async def _follow(services: Services, id_: str, after: int) -> AsyncIterator[bytes]:
@@ -195,13 +201,23 @@ class _Streamed(web.StreamResponse):
     _send_headers_immediately = False  # as the library does for answers that are whole
 
 
-async def send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
+async def send(
+    call: Call, chunks: AsyncIterator[bytes], length: int | None = None
+) -> web.StreamResponse:
     """Send chunks as they come, all that are at hand together; then close.
 
     A reader that leaves, or takes nothing for a minute, is let go. So is one whose key was revoked,
     before anything more is sent.
+
+    Args:
+        call: of the reader.
+        chunks: what is sent after the preamble.
+        length: of all chunks together, where it is known; it is sent ahead, and saves a copy.
     """
     response = _Streamed(status=HTTPStatus.OK, headers=_HEADERS)
+    if length is not None:
+        response.content_length = len(PREAMBLE) + length
+    may_go_on = Pass(call.services.keyring, call.request, call.workspace).holds
     try:
         await response.prepare(call.request)
         with call.services.outflows.open(call.request, response) as outflow:
@@ -209,11 +225,12 @@ async def send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
             async for chunk in chunks:
                 outflow.add(chunk)
                 if outflow.is_full or not chunk:
-                    if not _may_go_on(call):
+                    if not may_go_on():
                         break
                     await outflow.flush()
-            if not _may_go_on(call):
+            if not may_go_on():
                 outflow.drop()
+                _refuse_to_go_on(length)
             await outflow.end()
     except ConnectionResetError:
         if call.request.transport is not None:
@@ -221,13 +238,10 @@ async def send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
     return response
 
 
-def _may_go_on(call: Call) -> bool:
-    """Whether the key still opens what is streamed; one that was revoked reads no further."""
-    try:
-        now = call.services.keyring.authenticate(call.request)
-    except RequestError:
-        return False
-    return now.workspace == call.workspace
+def _refuse_to_go_on(promised: int | None) -> None:
+    """What was promised by its length will not come: then only the connection's end says so."""
+    if promised is not None:
+        raise ConnectionResetError
 
 
 _PATH = "/api/v1/executions/{execution_id}"

@@ -82,10 +82,17 @@ def is_whole(answer: bytes) -> bool:
     end = answer.find(b"\r\n\r\n")
     if end < 0:
         return False
-    length = _LENGTH.search(answer, 0, end + 2)
+    length = length_of(answer)
     if length is None or not answer.startswith(_SUCCESS):
         raise BadAnswer(answer[:2000].decode(errors="replace"))
-    return len(answer) >= end + 4 + int(length[1])
+    return len(answer) >= length
+
+
+def length_of(answer: bytes) -> int | None:
+    """How long an answer is, its head included, if that says so; the head must have arrived."""
+    end = answer.find(b"\r\n\r\n")
+    length = _LENGTH.search(answer, 0, end + 2)
+    return None if length is None else end + 4 + int(length[1])
 
 
 def ask_for(port: int, seconds: float, askers: int, next_request: Callable[[], bytes]) -> Load:
@@ -167,6 +174,7 @@ class Reader(asyncio.Protocol):
         self._asked = asked
         self._again = again
         self._tail = b""
+        self._left = 0  # of an answer that told its length ahead
         self._transport: asyncio.Transport
         self.received = 0
         self.finished = 0
@@ -178,13 +186,23 @@ class Reader(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
-        self._tail = (self._tail + data)[-len(_LAST_CHUNK) :] if len(data) < 5 else data[-5:]
-        if self._tail == _LAST_CHUNK:
+        if self._is_over(data):
             self.finished += 1
             if self._again:
                 self._transport.write(self._asked)
             else:
                 self._transport.close()
+
+    def _is_over(self, data: bytes) -> bool:
+        """Whether an answer ends with these bytes of it."""
+        if self._left:
+            self._left -= len(data)
+            return not self._left
+        if data.startswith(_SUCCESS) and (told := length_of(data)):
+            self._left = told - len(data)
+            return not self._left
+        self._tail = (self._tail + data)[-len(_LAST_CHUNK) :] if len(data) < 5 else data[-5:]
+        return self._tail == _LAST_CHUNK
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ended.done():

@@ -9,8 +9,8 @@ from ledger import events as e
 from ledger.commands import Append, Complete
 from ledger.events import EncodedFrame
 from ledger.strict_json import encode
-from server.frames import frames_of
-from server.replays import Replays
+from server.frames import Frames, frames_of
+from server.replays import Pieces, Replays
 from tests.recording import Recording, recording
 
 
@@ -102,3 +102,27 @@ def test_reading_the_same_page_again_does_not_count_twice(rec: Recording) -> Non
     replays.read(ids[1], 0)
 
     assert all(replays.kept(id_, 0, None) is not None for id_ in ids)
+
+
+def test_the_pages_of_a_replay_are_kept_in_one_piece(rec: Recording) -> None:
+    id_ = rec.running()
+    stream(rec, id_, "a", "b", "c")
+    replays = Replays(rec.ledger)
+    pieces = Pieces()
+    after = 0
+    while after < 5:
+        page = replays.read(id_, after, 5, most=2)
+        pieces.add(page)
+        after = page.last
+
+    replays.keep_whole(id_, 0, 5, pieces)
+
+    assert replays.kept(id_, 0, 5) == frames_of(rec.ledger.read_execution(id_), 0)
+
+
+def test_a_long_replay_is_not_held_in_one_piece() -> None:
+    pieces = Pieces(most_bytes=10)
+    for last in range(1, 4):
+        pieces.add(Frames(b"12345", last, ended=last == 3))
+
+    assert pieces.joined() is None

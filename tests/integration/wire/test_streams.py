@@ -178,6 +178,44 @@ async def test_a_replay_keeps_the_recorded_pace_if_asked(
     assert texts[0] == texts[1] == texts[2]
 
 
+@pytest.mark.parametrize("frames_recorded", [3, 300])
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("after", [0, 2, 150])
+async def test_a_replay_that_is_at_hand_whole_tells_its_length_ahead(
+    client: Client, api: Api, running: str, frames_recorded: int, ended: bool, after: int
+) -> None:
+    await api.post(f"/executions/{running}/frames", [CONTENT] * frames_recorded)
+    if ended:
+        await api.post(f"/executions/{running}/complete", {})
+    path = f"{running}/replay?starting_after={after}"
+
+    async with stream(client, api, path) as read_from_the_store:
+        first = await frames(read_from_the_store)
+    async with stream(client, api, path) as at_hand:
+        second = await frames(at_hand)
+        length = at_hand.content_length
+
+    assert second == first
+    expected = len(PREAMBLE) + len(first)
+    assert length == (expected if first else None)
+
+
+async def test_a_replay_goes_on_where_the_run_went_on(
+    client: Client, api: Api, running: str
+) -> None:
+    """What is kept of a run that has not ended must not hide what came after it."""
+    texts = []
+    for _ in range(3):
+        await api.post(f"/executions/{running}/frames", [CONTENT] * 120)
+        for _ in range(2):
+            async with stream(client, api, f"{running}/replay") as response:
+                texts.append(await frames(response))
+
+    assert [text.count(b"\nid: ") for text in texts] == [122, 122, 242, 242, 362, 362]
+    assert texts[4].startswith(texts[2])
+    assert texts[2].startswith(texts[0])
+
+
 async def test_a_paced_replay_beats_while_nothing_happens(
     client: Client, api: Api, running: str
 ) -> None:
