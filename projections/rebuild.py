@@ -15,7 +15,8 @@ from projections.times import micros
 Advance = Callable[[int, int], None]
 """Told the position reached and the position of the log's end."""
 
-PAGE_SIZE = 8000
+PAGE_SIZE = 20_000
+"""Events folded at once, for what many of them change in one row is then written once."""
 
 
 class RebuildAbandoned(Exception):
