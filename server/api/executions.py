@@ -48,9 +48,14 @@ async def begin(call: Call, body: s.ExecuteBody) -> Answer:
     if body.waits:
         await _settled(call.services, receipt.id, call.services.settings.wait_seconds)
         return await answer(call, receipt._replace(repeated=False), status=HTTPStatus.CREATED)
-    # What was recorded is in the log; nobody has to wait for the views to hear of it.
-    shown = await _as_it_was(call, receipt.id, receipt.version)
-    return one(shown, status=HTTPStatus.CREATED, version=receipt.version)
+    return one(await _begun(call, receipt), status=HTTPStatus.CREATED, version=receipt.version)
+
+
+async def _begun(call: Call, receipt: Receipt) -> dict[str, Any]:
+    """The execution as it was when it came into being; nobody has to wait for the views for it."""
+    if receipt.repeated:
+        return await _as_it_was(call, receipt.id, receipt.version)
+    return executions.as_of([event for event in receipt.events if event.id == receipt.id])
 
 
 async def _settled(services: Services, id_: str, seconds: float) -> None:
