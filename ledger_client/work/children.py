@@ -10,8 +10,6 @@ from ledger_client.transport import AsyncTransport
 
 Json = dict[str, Any]
 
-_POLL_SECONDS = 0.5
-
 
 class Children:
     """Asks for executions of other agents, by name."""
@@ -37,4 +35,7 @@ class Children:
             parent_execution_id=parent,
             async_mode=True,
         )
-        return await self._executions.wait(begun.id, poll_seconds=_POLL_SECONDS)
+        async with self._executions.stream(begun.id) as events:  # ends at once with the run
+            async for _ in events:
+                pass
+        return await self._executions.wait(begun.id)
