@@ -70,14 +70,18 @@ def _whose(workspace: str, actor: Actor) -> bytes:
     return b'","workspace":%b,"actor":%b' % (encode(workspace), encode(actor))
 
 
+@lru_cache(maxsize=1024)
+def _trace(trace_id: str) -> bytes:
+    """What names the trace: the events of a run have it in common."""
+    return b',"trace_id":%b' % encode(trace_id)
+
+
 def _around_id(stamp: Stamp, trace_id: str | None) -> tuple[bytes, bytes]:
     """What stands before and after the event's id; the same for all events of a command."""
-    after = _whose(stamp.workspace, stamp.actor)
-    if trace_id is not None:
-        after += b',"trace_id":%b' % encode(trace_id)
-    if stamp.request is not None:
-        after += b',"request":%b' % encode(stamp.request)
-    return _opening(stamp.at), after + b"}\n"
+    whose = _whose(stamp.workspace, stamp.actor)
+    trace = b"" if trace_id is None else _trace(trace_id)
+    request = b"" if stamp.request is None else b',"request":%b' % encode(stamp.request)
+    return _opening(stamp.at), b"%b%b%b}\n" % (whose, trace, request)
 
 
 class Event(BaseModel, CanMutateAggregate[str]):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import cast
 
 from ledger import events as e
 from ledger.approval_policy import ApprovalPolicy
@@ -12,7 +13,7 @@ from ledger.commands.budgets import append_step, append_within_budget, budget_st
 from ledger.commands.command import Decision
 from ledger.events import EncodedFrame
 from ledger.execution import Execution
-from ledger.frames import Step, UsageReport
+from ledger.frames import Step
 from ledger.status import Status
 from ledger.terms import Terms
 from ledger.unit import Unit
@@ -77,12 +78,12 @@ def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> Non
         for step in steps:
             append_step(execution, unit, step)
         return
-    for is_usage, group in groupby(steps, lambda step: isinstance(step, UsageReport)):
-        if is_usage:
+    for kind, group in groupby(steps, type):
+        if kind is EncodedFrame:
+            execution.append(unit.stamp, cast("list[EncodedFrame]", list(group)))
+        else:
             for report in group:
                 append_step(execution, unit, report)
-        else:
-            execution.append(unit.stamp, [f for f in group if isinstance(f, EncodedFrame)])
 
 
 @dataclass(frozen=True, slots=True)
