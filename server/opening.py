@@ -117,10 +117,11 @@ async def _keyring(
     settings: Settings, ledger: Ledger, views: ViewStore, catch_up: CatchUp
 ) -> Keyring:
     """The keys in force: nobody is let in before they are known, however long that takes."""
-    await catch_up.reached(ledger.position, _REBUILD_SECONDS, "keys")
     keyring = Keyring(lambda: _keys(views))
-    _refuse_open_door(settings, keyring)
     ledger.subscribe(_reload_keys(asyncio.get_running_loop(), ledger, catch_up, keyring))
+    await catch_up.reached(ledger.position, _REBUILD_SECONDS, "keys")
+    keyring.reload()
+    _refuse_open_door(settings, keyring)
     return keyring
 
 
