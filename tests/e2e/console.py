@@ -65,11 +65,20 @@ class WorkerProcess:
 class ServerProcess:
     """`execution-ledger serve` on one database; it may be killed and started again."""
 
-    def __init__(self, folder: Path, *arguments: str, url: str = "", **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        url: str = "",
+        command: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
+        """`command` is what is started; by itself the installed script."""
         self.folder = folder
         self.port = free_port()
         self.database = folder / "ledger.db"
         self._database_url = url or f"sqlite:///{self.database}"
+        self._command = command or (str(SCRIPT),)
         self._arguments: Sequence[str] = arguments
         self._environment = _environment(
             **{f"LEDGER_{name.upper()}": value for name, value in settings.items()}
@@ -96,7 +105,7 @@ class ServerProcess:
     def begin(self) -> None:
         """Start it."""
         command = [
-            str(SCRIPT),
+            *self._command,
             "serve",
             "--port",
             str(self.port),
