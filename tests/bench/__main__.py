@@ -22,6 +22,7 @@ from tests.bench import (
     recorder,
     replay,
     report,
+    servers,
     totals,
     workers,
 )
@@ -44,19 +45,22 @@ FIGURES: Final[Mapping[str, Callable[[Plan], list[Row]]]] = {
     "recorder": recorder.measure,
 }
 
-ON_POSTGRES: Final = ("commands", "replay", "lag", "workers", "recorder")
-"""Figures that have a floor there."""
+ON_POSTGRES: Final = {
+    **{name: FIGURES[name] for name in ("commands", "replay", "rebuild", "lag", "workers")},
+    "servers": servers.measure,
+    "recorder": recorder.measure,
+}
+"""Figures that have a floor there, or need none."""
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="a smoke run of a minute; its figures mean little")
-    figures = ON_POSTGRES if _on_postgres() else tuple(FIGURES)
     add(
         "--only",
         action="append",
-        choices=figures,
+        choices=tuple(_figures()),
         default=None,
         help="this figure; may be repeated",
     )
@@ -79,11 +83,15 @@ def main() -> None:
             quick=options.quick, rounds=options.rounds, runs=options.runs, folder=options.folder
         ) as plan,
     ):
-        for name in options.only or (ON_POSTGRES if _on_postgres() else FIGURES):
+        for name in options.only or _figures():
             note(f"{name} ...")
-            rows += FIGURES[name](plan)
+            rows += _figures()[name](plan)
     print(f"\n{report.table(rows)}")
     _keep(rows, options, facts)
+
+
+def _figures() -> Mapping[str, Callable[[Plan], list[Row]]]:
+    return ON_POSTGRES if _on_postgres() else FIGURES
 
 
 def _on_postgres() -> bool:
@@ -108,7 +116,7 @@ def _keep(rows: Sequence[Row], options: argparse.Namespace, facts: dict[str, obj
     if options.json is not None:
         options.json.write_text(report.as_json(rows, facts), "utf-8")
     if options.write:
-        report.write(rows, facts)
+        report.write(rows, facts, "bench on PostgreSQL" if _on_postgres() else "bench")
 
 
 if __name__ == "__main__":

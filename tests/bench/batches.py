@@ -41,7 +41,7 @@ def measure(plan: Plan) -> list[Row]:
 
 def _append(server: Server, plan: Plan, ids: list[str]) -> float:
     requests = appends(ids, _BATCH)
-    load = ask_for(server.port, plan.seconds, _CLIENTS, lambda: next(requests))
+    load = ask_for([server.port], plan.seconds, _CLIENTS, lambda: next(requests))
     server.settle()
     return load.per_second * _BATCH
 

@@ -95,10 +95,12 @@ def length_of(answer: bytes) -> int | None:
     return None if length is None else end + 4 + int(length[1])
 
 
-def ask_for(port: int, seconds: float, askers: int, next_request: Callable[[], bytes]) -> Load:
-    """Let so many connections ask for a while, and measure after a warm-up."""
+def ask_for(
+    ports: Sequence[int], seconds: float, askers: int, next_request: Callable[[], bytes]
+) -> Load:
+    """Let so many connections, spread over the ports, ask for a while; measured after a warm-up."""
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
-        made = [Asker(port, next_request) for _ in range(askers)]
+        made = [Asker(ports[n % len(ports)], next_request) for n in range(askers)]
         for asker in made:
             stack.enter_context(asker.socket)
             selector.register(asker.socket, selectors.EVENT_READ, asker)

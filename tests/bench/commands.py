@@ -34,7 +34,7 @@ def measure(plan: Plan) -> list[Row]:
 
 def _ask(server: Server, plan: Plan, clients: int, ids: list[str]) -> Load:
     requests = appends(ids, 1)
-    load = ask_for(server.port, plan.seconds, clients, lambda: next(requests))
+    load = ask_for([server.port], plan.seconds, clients, lambda: next(requests))
     server.settle()
     return load
 

@@ -71,9 +71,12 @@ def _kib(file: Path, name: str) -> int:
 
 
 @contextmanager
-def serving(kind: Kind, file: Path) -> Iterator[Server]:
-    """A server of a kind (see `serve.py`) on a file, until the end of the block."""
-    command = [sys.executable, "-m", "tests.bench.serve", kind, str(file)]
+def serving(kind: Kind, file: Path, url: str = "") -> Iterator[Server]:
+    """A server of a kind (see `serve.py`) on a file, until the end of the block.
+
+    The ledger is at the URL if one is given, whatever else was chosen for all.
+    """
+    command = [sys.executable, "-m", "tests.bench.serve", kind, str(file), url]
     with (
         file.with_name("server.log").open("w+") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,

@@ -12,7 +12,7 @@ from typing import Any
 from tests.bench.result import Row
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
-_BEGIN, _END = "<!-- bench: begin -->", "<!-- bench: end -->"
+_BEGIN, _END = "<!-- {}: begin -->", "<!-- {}: end -->"
 _HEAD = ("what", "unit", "floor", "ours", "ours / floor", "goal", "")
 
 
@@ -39,16 +39,21 @@ def as_json(rows: Sequence[Row], facts: dict[str, Any]) -> str:
     return json.dumps({"machine": facts, "rows": [_record(row) for row in rows]}, indent=2) + "\n"
 
 
-def write(rows: Sequence[Row], facts: dict[str, Any]) -> None:
-    """Put the table into the document, in the place of the one before."""
-    before, _, rest = DOCUMENT.read_text("utf-8").partition(_BEGIN)
-    _, _, after = rest.partition(_END)
+def write(rows: Sequence[Row], facts: dict[str, Any], name: str = "bench") -> None:
+    """Put the table into the document, in the place of the one before between the marks so named.
+
+    Raises:
+        ValueError: the document has no such place.
+    """
+    begin, end = _BEGIN.format(name), _END.format(name)
+    document = DOCUMENT.read_text("utf-8")
+    start, stop = document.index(begin), document.index(end)
     said = (
         "Measured {date} on {cores} cores, {system}, Python {python}, SQLite {sqlite}. Other work\n"
         "on the machine: a load average of {load} when the bench began."
     ).format(**facts)
-    text = f"{before}{_BEGIN}\n\n{said}\n\n{table(rows)}\n\n{_END}{after}"
-    DOCUMENT.write_text(text, "utf-8")
+    text = f"{begin}\n\n{said}\n\n{table(rows)}\n\n"
+    DOCUMENT.write_text(document[:start] + text + document[stop:], "utf-8")
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""The servers that are measured: `python -m tests.bench.serve KIND FILE` prints the URL.
+"""The servers that are measured: `python -m tests.bench.serve KIND FILE [URL]` prints the URL.
 
-ledger: the server, on a database file.
+ledger: the server, on a database file, or the database at a URL.
 unstored: the same server, but commands are answered without recording anything: the floor under
     what HTTP, routing, parsing and answering cost.
 memory: nothing but aiohttp, answering every request with the bytes of a file from memory, in
@@ -91,22 +91,24 @@ def say(url: str) -> None:
 
 
 @contextmanager
-def _stored(settings: Settings) -> Iterator[Settings]:
+def _stored(settings: Settings, url: str) -> Iterator[Settings]:
     """The settings, or the same on PostgreSQL."""
     server = os.environ.get(POSTGRES)
-    if not server:
-        yield settings
-        return
-    with fresh_schema(server) as url:
+    if url:
         yield settings.model_copy(update={"database": url})
+    elif server:
+        with fresh_schema(server) as fresh:
+            yield settings.model_copy(update={"database": fresh})
+    else:
+        yield settings
 
 
-def main(kind: Kind, file: Path) -> None:
+def main(kind: Kind, file: Path, url: str = "") -> None:
     settings = read_settings({}, database=f"sqlite:///{file}", port=0, shutdown_seconds=1)
     configure_logs(settings)
     match kind:
         case "ledger":
-            with _stored(settings) as stored:
+            with _stored(settings, url) as stored:
                 asyncio.run(serve(stored, worker=False, on_ready=say))
         case "unstored":
             asyncio.run(run(unstored(settings)))
@@ -115,4 +117,4 @@ def main(kind: Kind, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(cast("Kind", sys.argv[1]), Path(sys.argv[2]))
+    main(cast("Kind", sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
