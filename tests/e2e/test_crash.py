@@ -20,6 +20,7 @@ class Writer(threading.Thread):
     def __init__(self, server: ServerProcess, execution_id: str, numbers: "itertools.count[int]"):
         super().__init__()
         self.acknowledged: dict[int, str] = {}
+        self.enough = threading.Event()
         self._server = server
         self._execution_id = execution_id
         self._numbers = numbers
@@ -27,7 +28,7 @@ class Writer(threading.Thread):
     def run(self) -> None:
         path = f"/api/v1/executions/{self._execution_id}/frames"
         try:
-            while True:
+            while not self.enough.is_set():
                 text = f"{self._execution_id} {next(self._numbers)}"
                 frames = [{"type": "content", "content": text}] * 3
                 status, answer = self._server.call("POST", path, frames)

@@ -4,7 +4,7 @@ import itertools
 import json
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.postgres import Server, fresh_schema
 from tests.stores import execute_in
 
 KILLS = 4
+CRASHES = 10
 
 
 @pytest.fixture
@@ -134,29 +135,58 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path, 
     assert server.stop() == 0
 
 
-@pytest.mark.timeout(120)  # it starts and crashes a server of PostgreSQL
-def test_nothing_acknowledged_is_lost_when_the_database_crashes_and_the_server_goes_on(
+@pytest.mark.timeout(240)  # it crashes a server of PostgreSQL ten times
+def test_nothing_acknowledged_is_lost_when_the_database_crashes_ten_times_and_servers_go_on(
     tmp_path: Path, database: Server
 ) -> None:
+    """Two servers, and two runs that are written through both."""
+    chance, numbers = random.Random(7), itertools.count()
     with fresh_schema(database.url) as url:
-        server = ServerProcess(tmp_path, "--no-worker", url=url, log_level="warning")
-        server.start()
-        id_ = begun(server)
-        writer = Writer(server, id_, itertools.count())
+        servers = [server_in(tmp_path / str(number), url) for number in range(2)]
+        ids = [begun(servers[0]) for _ in range(2)]
+        acknowledged: dict[str, dict[int, str]] = {id_: {} for id_ in ids}
+
+        for _ in range(CRASHES):
+            writers = [(id_, Writer(each, id_, numbers)) for each in servers for id_ in ids]
+            crash_under([writer for _, writer in writers], database, chance)
+            for id_, writer in writers:
+                acknowledged[id_] |= writer.acknowledged
+
+        for server in servers:
+            assert server.stop() == 0
+        servers[1].start()
+        for id_ in ids:
+            assert_kept(servers[1], id_, acknowledged[id_])
+        servers[1].stop()
+
+
+def crash_under(writers: Sequence[Writer], database: Server, chance: random.Random) -> None:
+    """Crash the database while they write, and let each of them write on."""
+    for writer in writers:
         writer.start()
-        while not writer.acknowledged:
-            threading.Event().wait(0.01)
+    wait_until(lambda: all(writer.acknowledged for writer in writers))
+    threading.Event().wait(chance.uniform(0, 0.1))
 
-        database.crash()
-        threading.Event().wait(0.3)
-        database.start()
+    database.crash()
+    threading.Event().wait(0.1)
+    database.start()
 
-        before = len(writer.acknowledged)
-        while writer.is_alive() and len(writer.acknowledged) <= before:
-            threading.Event().wait(0.01)
-        assert len(writer.acknowledged) > before, "the writer's session did not come back"
-        assert server.stop() == 0
+    before = [len(writer.acknowledged) for writer in writers]
+    wait_until(lambda: all(len(w.acknowledged) > n for w, n in zip(writers, before, strict=True)))
+    for writer in writers:
+        writer.enough.set()
         writer.join(30)
-        server.start()
-        assert_kept(server, id_, writer.acknowledged)
-        server.stop()
+
+
+def server_in(folder: Path, url: str) -> ServerProcess:
+    """A server that runs."""
+    folder.mkdir()
+    server = ServerProcess(folder, "--no-worker", url=url, log_level="warning")
+    server.start()
+    return server
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait for something to hold; the test's own timeout ends it."""
+    while not holds():
+        threading.Event().wait(0.01)
