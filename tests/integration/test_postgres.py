@@ -1,5 +1,8 @@
+import socket
+import struct
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -281,6 +284,31 @@ def test_of_several_hosts_the_one_that_answers_is_taken(url: str, socket_folder:
 
     assert list(store.insert_events(run("a", 1))) == [1]
     store.close()
+
+
+def test_what_kind_of_server_is_wanted_is_as_the_url_says(url: str) -> None:
+    with pytest.raises(StoreFailed, match="standby"):
+        open_store(f"{url}&target_session_attrs=standby")
+
+
+def test_nothing_is_said_in_the_clear_where_tls_is_required() -> None:
+    """A server that has no TLS hears that it is asked for, and nothing else."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        threads.submit(_refuse_tls, listener, heard)
+        port = listener.getsockname()[1]
+        with pytest.raises(StoreFailed, match="SSL was required"):
+            open_by_url(f"postgresql://me:secret@127.0.0.1:{port}/ledger?sslmode=require", "full")
+
+    assert heard == [struct.pack("!ii", 8, 80877103), b""]
+
+
+def _refuse_tls(listener: socket.socket, heard: list[bytes]) -> None:
+    client, _ = listener.accept()
+    with client:
+        heard.append(client.recv(1024))
+        client.sendall(b"N")
+        heard.append(client.recv(1024))
 
 
 def test_a_search_path_without_a_schema_is_refused(url: str) -> None:
