@@ -15,6 +15,7 @@ from sqlalchemy import (
     Engine,
     Index,
     String,
+    Table,
     create_engine,
     event,
 )
@@ -30,6 +31,11 @@ WRITES = "writes"
 NUL_SHOWN: Final = "\N{SYMBOL FOR NULL}"
 """What stands in the views of PostgreSQL for a NUL, which it cannot keep in a text."""
 _GATE = "views_gate"
+_ALONE = (
+    "SELECT pg_advisory_xact_lock(1447642455, oid::bigint::bit(32)::int)"  # "VIEW"
+    " FROM pg_namespace WHERE nspname = current_schema()"
+)
+_MOST_IDLE = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
 _BUSY_MILLISECONDS = 30_000
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -96,7 +102,38 @@ def prepare(engine: Engine) -> None:
     """Make what `come_in` and `keep_out` need."""
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
+            alone(connection)
             connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {_GATE} ()")
+
+
+def is_shared(engine: Engine) -> bool:
+    """Whether other processes may fold the views of this database, too."""
+    return engine.dialect.name == "postgresql"
+
+
+def alone(connection: Connection) -> None:
+    """Let nobody else who asks for the same go on before the transaction ends.
+
+    Two that make a table at the same time fail otherwise, even where it is made only if there is
+    none.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_ALONE)
+
+
+def hold_still(connection: Connection, table: Table) -> None:
+    """Wait until nobody writes to a table, and let nobody begin before the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
+
+
+def begin_writing(connection: Connection) -> None:
+    """Let a transaction end by itself when its process says nothing more: it may be lost, or stand.
+
+    What it has locked nobody else could take over.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_MOST_IDLE)
 
 
 def come_in(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from projections import builds, tracking
 from projections.folding import Portions, fold_or_park, until
 from projections.identities import LogReader
 from projections.projection import Log, Page, Projection
-from projections.store import ViewStore, with_plain_names
+from projections.store import ViewStore, with_names
 from projections.times import micros
 
 Advance = Callable[[int, int], None]
@@ -40,7 +40,7 @@ class Rebuild:
         self._clock = clock
         self._page_size = page_size
         builds.prepare(store)
-        self._builds = [builds.begin(store, projection) for projection in projections]
+        self._builds = builds.begin(store, *projections)
         self._names = builds.names_of_all(self._builds)
 
     def run(self, advance: Advance) -> None:
@@ -80,10 +80,11 @@ class Rebuild:
     def _swap(self) -> None:
         """Become live. Never go back: what a view has shown, the view in its place shows too."""
         with self._store.writing(self._names) as connection:
+            tracking.hold_still(connection)
             target = self._furthest_live(connection)
             while self._position < target:
                 self._fold(connection, until(self._reader.page(self._position, PAGE_SIZE), target))
-            with_plain_names(connection)
+            with_names(connection, None)
             for build in self._builds:
                 builds.swap(connection, build)
 
