@@ -132,6 +132,10 @@ class CatchUp:
         """The same for an asyncio task; any number of tasks may wait."""
         return await self._waiters.reached(position, timeout, names)
 
+    def lacks(self, position: int) -> int:
+        """How many events up to a position the view that is least far does not contain."""
+        return max(0, position - min(self._steps.positions.values(), default=position))
+
     def progress(self) -> list[Progress]:
         """How each projection is doing."""
         return [self._progress_of(follower) for follower in self._steps.followers]

@@ -172,6 +172,11 @@ def _watch(services: Services) -> None:
         lambda: max((each.lag_seconds for each in catch_up.progress()), default=0),
     )
     metrics.watch(
+        "projection_leads",
+        "Read models that this server folds; on a database with several, one does.",
+        lambda: sum(each.leads for each in catch_up.progress()),
+    )
+    metrics.watch(
         "projection_parked_events",
         "Events that some read model could not take.",
         lambda: sum(each.parked for each in catch_up.progress()),
