@@ -1,16 +1,18 @@
 """How far the log was, by what servers answered: sent along, so that any server knows it too."""
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Final
 
 HEADER: Final = "X-Ledger-Position"
 
 
 class Seen:
-    """The furthest position that a client was told. Whatever is a part of the client shares it."""
+    """The furthest position that a client was told. All its parts and threads share it."""
 
     def __init__(self) -> None:
         self.position = 0
+        self._lock = Lock()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -25,8 +27,9 @@ class Seen:
         """
         told = _position_in(answered)
         if told:
-            forgets = told < _position_in(sent)
-            self.position = told if forgets else max(self.position, told)
+            with self._lock:
+                forgets = told < _position_in(sent)
+                self.position = told if forgets else max(self.position, told)
 
 
 def _position_in(headers: Mapping[str, str]) -> int:
