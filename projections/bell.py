@@ -38,7 +38,7 @@ class Bell:
     """Rings at the other servers, and hears them on a thread of its own."""
 
     def __init__(self, engine: Engine, name: str, heard: Callable[[str], None]) -> None:
-        """`heard` is called with each word of others; after words may have been lost, with MOVED.
+        """`heard` is called with each word of others; when words may have been lost, with FREE.
 
         Args:
             engine: of the views.
@@ -51,6 +51,7 @@ class Bell:
         self._heard = heard
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self.session: int | None = None  # the number of the database session that listens
 
     def start(self) -> None:
         """Begin to hear."""
@@ -79,7 +80,7 @@ class Bell:
             try:
                 with self._session() as session:
                     pause = _PAUSE_SECONDS
-                    self._heard(MOVED)
+                    self._heard(FREE)
                     self._hear(session)
             except faults as error:
                 log.debug("nothing is heard; trying again", error=type(error).__name__)
@@ -94,10 +95,13 @@ class Bell:
         lent.detach()
         try:
             session.autocommit = True
-            (channel,) = session.execute(_CHANNEL).fetchone()
+            # Asked of the server: a pooler makes up what the driver knows.
+            channel, number = session.execute(f"SELECT ({_CHANNEL}), pg_backend_pid()").fetchone()
             session.execute(f"LISTEN {channel}")
+            self.session = number
             yield session
         finally:
+            self.session = None
             session.close()
 
     def _hear(self, session: Any) -> None:

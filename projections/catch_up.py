@@ -101,6 +101,7 @@ class CatchUp:
 
     def turn(self) -> bool:
         """Fold a page for each projection that is led here; returns whether any of them moved."""
+        self._steps.leadership.session = self._bell.session
         moved = self._steps.turn()
         self._leads = bool(self._steps.led)
         self._waiters.moved(self._steps.positions)
@@ -109,6 +110,11 @@ class CatchUp:
         return moved
 
     # Asking.
+
+    @property
+    def leads(self) -> bool:
+        """Whether every view is folded here, as far as is known."""
+        return not self._follows
 
     @property
     def ready(self) -> bool:

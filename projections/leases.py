@@ -9,7 +9,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -19,13 +19,16 @@ from sqlalchemy import (
     FromClause,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     case,
+    column,
     func,
     literal,
     or_,
     select,
+    table,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -46,11 +49,13 @@ leases = Table(
     Column("version", Integer, primary_key=True),
     Column("holder", String, nullable=False, comment="host, process, and a random part; or nobody"),
     Column("epoch", BigInteger, nullable=False, comment="rises with each holder"),
+    Column("session", Integer, comment="of the database, which ends with the holder; if known"),
     Column("until", DateTime(timezone=True), nullable=False, comment="by the database's clock"),
 )
 
 _KEY = leases.c.projection, leases.c.version
 _NOBODY: Final = ""
+_SESSIONS: Final[Select[Any]] = select(column("pid")).select_from(table("pg_stat_activity"))
 _LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 _NOW: Final = func.clock_timestamp(type_=DateTime(timezone=True))
 
@@ -73,7 +78,14 @@ class Terms(NamedTuple):
 
 
 class Sole:
-    """Leads everything: nobody else folds these views."""
+    """Leads everything: nobody else folds these views.
+
+    Attributes:
+        session: the number of a database session that ends with this process; None while there is
+            none.
+    """
+
+    session: int | None = None
 
     def ask(self) -> bool:
         """Renew what is held and take what is free, when it is time; whether that was now."""
@@ -99,7 +111,11 @@ class Sole:
 
 
 class Leases(Sole):
-    """Leads what it has a lease of; for one thread."""
+    """Leads what it has a lease of; for one thread.
+
+    A lease is free when it was not renewed in time, and before when its holder's session is gone:
+    then its process is, or will soon find out that somebody else leads.
+    """
 
     def __init__(self, store: ViewStore, projections: Collection[Projection], terms: Terms) -> None:
         self._engine = store.engine
@@ -120,10 +136,14 @@ class Leases(Sole):
         now = monotonic()
         if now < self._due:
             return False
-        with self._engine.begin() as connection:
-            rows = connection.execute(self._campaign).all()
+        self._due = now + self._terms.renewed_every  # first: a doubt may come meanwhile
+        try:
+            with self._engine.begin() as connection:
+                rows = connection.execute(self._campaign).all()
+        except BaseException:
+            self.doubt()
+            raise
         self._epochs = {(row.projection, row.version): row.epoch for row in rows}
-        self._due = now + self._terms.renewed_every
         return True
 
     def doubt(self) -> None:
@@ -161,15 +181,16 @@ class Leases(Sole):
             connection.execute(
                 leases.update()
                 .where(leases.c.holder == self._terms.holder)
-                .values(holder=_NOBODY, until=_LONG_AGO)
+                .values(holder=_NOBODY, session=None, until=_LONG_AGO)
             )
 
     @property
     def _campaign(self) -> ReturningUpdate[tuple[str, int, int]]:
         mine = leases.c.holder == self._terms.holder
+        free = or_(leases.c.until < _NOW, leases.c.session.not_in(_SESSIONS))
         open_to_us = (
             select(*_KEY)
-            .where(tuple_(*_KEY).in_(self._keys), or_(mine, leases.c.until < _NOW))
+            .where(tuple_(*_KEY).in_(self._keys), or_(mine, free))
             .with_for_update(skip_locked=True)
             .cte("open_to_us")
         )
@@ -179,6 +200,7 @@ class Leases(Sole):
             .values(
                 holder=self._terms.holder,
                 epoch=leases.c.epoch + case((mine, 0), else_=1),
+                session=self.session,
                 until=_NOW + literal(timedelta(seconds=self._terms.seconds)),
             )
             .returning(*_KEY, leases.c.epoch)

@@ -15,6 +15,8 @@ from projections.store import ViewStore
 from tests.strategies import MemoryLog
 from tests.tallies import Tally
 
+_RENEWED_EVERY = 0.5
+
 
 class FileLog(MemoryLog):
     """A log in a file, which one process writes and any may read."""
@@ -49,7 +51,7 @@ class FileLog(MemoryLog):
 def main() -> None:
     """Serve."""
     views, log, holder, seconds = sys.argv[1:]
-    terms = Terms(holder, float(seconds), float(seconds) / 3)
+    terms = Terms(holder, float(seconds), _RENEWED_EVERY)
     loop = CatchUp(ViewStore.open(views), [Tally()], FileLog(Path(log)), terms=terms, page_size=10)
     loop.start()
     sys.stdin.read()

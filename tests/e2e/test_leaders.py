@@ -20,25 +20,26 @@ from tests.strategies import History, started
 from tests.tallies import Tally
 from tests.view_server import FileLog
 
-LEASE_SECONDS = 1.5
+SHORT, FOREVER = 1.5, 10_000.0
 PATIENCE_SECONDS = 60
 
 
 class Servers:
     """The processes by what they call themselves, and what they work on."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, lease_seconds: float) -> None:
         self.views = ViewStore.open(url)
         self.log = FileLog(folder / "log")
         self.history = History()
         self._url = url
+        self._lease_seconds = lease_seconds
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         (folder / "log").touch()
         leadership(self.views, [Tally()], Terms("nobody"))  # makes the table that we look at
         self._path = str(folder / "log")
 
     def start(self, name: str) -> None:
-        arguments = [self._url, self._path, name, str(LEASE_SECONDS)]
+        arguments = [self._url, self._path, name, str(self._lease_seconds)]
         self._processes[name] = subprocess.Popen(
             [sys.executable, "-m", "tests.view_server", *arguments], stdin=subprocess.PIPE
         )
@@ -66,10 +67,8 @@ class Servers:
     @property
     def leader(self) -> str:
         with self.views.engine.connect() as connection:
-            found = connection.execute(
-                select(leases.c.holder).where(leases.c.until > text("now()"))
-            )
-            return found.scalar() or ""
+            in_force = leases.c.until > text("now()"), leases.c.session.is_not(None)
+            return connection.scalar(select(leases.c.holder).where(*in_force)) or ""
 
     def is_led_by_another_than(self, leader: str) -> bool:
         return self.leader not in {"", leader}
@@ -84,10 +83,10 @@ class Servers:
         return self.folded == len(self.history.log)
 
 
-@pytest.fixture
-def servers(tmp_path: Path) -> Iterator[Servers]:
+@contextmanager
+def three_servers(folder: Path, lease_seconds: float) -> Iterator[Servers]:
     with fresh_schema() as url:
-        servers = Servers(url, tmp_path)
+        servers = Servers(url, folder, lease_seconds)
         for name in ("one", "two", "three"):
             servers.start(name)
         try:
@@ -115,26 +114,29 @@ def recording(servers: Servers) -> Iterator[None]:
 
 
 @pytest.mark.timeout(300)
-def test_another_server_goes_on_when_the_one_that_folds_is_killed(servers: Servers) -> None:
-    for _ in range(6):
-        leader = servers.leader
-        with recording(servers):
-            servers.kill(leader)
-            until(partial(servers.is_led_by_another_than, leader))
-        servers.start(leader)
+def test_another_server_goes_on_when_the_one_that_folds_is_killed(tmp_path: Path) -> None:
+    """At once, however long its lease is: its session with the database has ended."""
+    with three_servers(tmp_path, FOREVER) as servers:
+        for _ in range(6):
+            leader = servers.leader
+            with recording(servers):
+                servers.kill(leader)
+                until(partial(servers.is_led_by_another_than, leader))
+            servers.start(leader)
 
-    assert servers.folded == len(servers.history.log)
+        assert servers.folded == len(servers.history.log)
 
 
 @pytest.mark.timeout(300)
-def test_a_server_that_stood_beyond_its_lease_folds_nothing_when_it_goes_on(
-    servers: Servers,
+def test_a_server_that_stood_beyond_its_lease_folds_nothing_twice_when_it_goes_on(
+    tmp_path: Path,
 ) -> None:
-    for _ in range(4):
-        leader = servers.leader
-        with recording(servers):
-            servers.send(leader, signal.SIGSTOP)
-            until(partial(servers.is_led_by_another_than, leader))
-            servers.send(leader, signal.SIGCONT)
+    with three_servers(tmp_path, SHORT) as servers:
+        for _ in range(4):
+            leader = servers.leader
+            with recording(servers):
+                servers.send(leader, signal.SIGSTOP)
+                until(partial(servers.is_led_by_another_than, leader))
+                servers.send(leader, signal.SIGCONT)
 
-    assert servers.folded == len(servers.history.log)
+        assert servers.folded == len(servers.history.log)
