@@ -36,6 +36,8 @@ _ALONE = (
     " FROM pg_namespace WHERE nspname = current_schema()"
 )
 _MOST_IDLE = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
+_LONGEST_WAIT = "1s"
+_LOCK_NOT_AVAILABLE = "55P03"
 _BUSY_MILLISECONDS = 30_000
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -148,9 +150,19 @@ def come_in(connection: Connection) -> None:
 
 
 def keep_out(connection: Connection) -> None:
-    """Wait until nobody reads, and let nobody begin before the transaction ends."""
+    """Wait until nobody reads, and let nobody begin before the transaction ends.
+
+    Not for long: while it waits nobody else begins to read either, and whoever reads may be slow,
+    or stand. Then it fails, and `is_kept_waiting` tells.
+    """
     if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LONGEST_WAIT}'")
         connection.exec_driver_sql(f"LOCK TABLE {_GATE} IN ACCESS EXCLUSIVE MODE")
+
+
+def is_kept_waiting(error: SQLAlchemyError) -> bool:
+    """Whether a lock was not to be had in time."""
+    return getattr(getattr(error, "orig", None), "sqlstate", "") == _LOCK_NOT_AVAILABLE
 
 
 def is_away(engine: Engine, error: SQLAlchemyError) -> bool:

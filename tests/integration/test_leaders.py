@@ -213,6 +213,26 @@ def test_of_two_servers_that_rebuild_at_once_one_gives_way(url: str, log: Memory
     there.close()
 
 
+def test_a_rebuild_that_waits_for_a_slow_reader_lets_others_read(
+    store: ViewStore, log: MemoryLog
+) -> None:
+    loop, tally = loop_of("a", store, log, Tally()), Tally()
+    turn_until_done(loop)
+    rebuilding = threading.Thread(target=loop.rebuild)
+
+    with store.reading() as slow:
+        assert slow.scalar(select(func.sum(tally.table.c.events))) == log.position
+        rebuilding.start()
+        for _ in range(20):
+            assert counted(store, tally) == log.position
+            rebuilding.join(0.1)
+        assert rebuilding.is_alive()
+
+    rebuilding.join(60)
+    assert not rebuilding.is_alive()
+    assert counted(store, tally) == log.position
+
+
 def test_several_servers_that_start_at_once_on_an_empty_database_all_start(
     url: str, log: MemoryLog
 ) -> None:
