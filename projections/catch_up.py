@@ -67,7 +67,7 @@ class CatchUp:
         self._waiters.moved(self._steps.positions)
         self._head = 0  # the furthest position that we were woken for
         self._calls = 0  # by other servers, and by who waits for them
-        self._leads = True  # something; as far as is known
+        self._leads_some = True  # as far as is known
         self._resting = False  # then a commit does not wake the thread, somebody who waits does
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -96,14 +96,14 @@ class CatchUp:
         """Tell the loop that the log has grown up to a position. Cheap, and from any thread."""
         with self._signal:
             self._head = max(self._head, position)
-            if self._leads and not self._resting:
+            if self._leads_some and not self._resting:
                 self._signal.notify_all()
 
     def turn(self) -> bool:
         """Fold a page for each projection that is led here; returns whether any of them moved."""
         self._steps.leadership.session = self._bell.session
         moved = self._steps.turn()
-        self._leads = bool(self._steps.led)
+        self._leads_some = self.led > 0
         self._waiters.moved(self._steps.positions)
         if moved:
             self._bell.ring(MOVED)
@@ -112,9 +112,14 @@ class CatchUp:
     # Asking.
 
     @property
+    def led(self) -> int:
+        """How many views are folded here, as far as is known."""
+        return len(self._steps.led)
+
+    @property
     def leads(self) -> bool:
-        """Whether every view is folded here, as far as is known."""
-        return not self._follows
+        """Whether all of them are."""
+        return self.led == len(self._steps.followers)
 
     @property
     def ready(self) -> bool:
@@ -187,7 +192,7 @@ class CatchUp:
                 continue
             if moved:
                 self._rest(perf_counter() - began, seen)
-            elif self._follows and len(self._waiters):
+            elif not self.leads and len(self._waiters):
                 self._bell.ring(WANTED)
                 self._wait_for_more(seen, _IMPATIENT_SECONDS)
             else:
@@ -198,7 +203,7 @@ class CatchUp:
             self._signal.wait_for(lambda: self._stopping or self._is_called(*seen), most)
 
     def _is_called(self, head: int, calls: int) -> bool:
-        return self._calls > calls or (self._leads and self._head > head)
+        return self._calls > calls or (self._leads_some and self._head > head)
 
     def _rest(self, worked: float, seen: tuple[int, int]) -> None:
         """Let what is recorded meanwhile become one page, unless there is a backlog or a waiter.
@@ -219,21 +224,17 @@ class CatchUp:
         behind = self._source.position - min(led, default=self._source.position)
         return self._stopping or len(self._waiters) > 0 or behind >= self._page_size
 
-    @property
-    def _follows(self) -> bool:
-        return len(self._steps.led) < len(self._steps.followers)
-
     def _hurry(self) -> None:
         """Somebody begins to wait."""
         with self._signal:
-            self._calls += self._follows
+            self._calls += not self.leads
             self._signal.notify_all()
 
     def _heard(self, word: str) -> None:
         """Another server says something."""
         if word == FREE:
             self._steps.leadership.doubt()
-        is_news = {FREE: True, WANTED: self._leads, MOVED: len(self._waiters) > 0}
+        is_news = {FREE: True, WANTED: self._leads_some, MOVED: len(self._waiters) > 0}
         if is_news.get(word, False):
             with self._signal:
                 self._calls += 1

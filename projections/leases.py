@@ -59,8 +59,14 @@ _SESSIONS: Final[Select[Any]] = select(column("pid")).select_from(table("pg_stat
 _LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 _NOW: Final = func.clock_timestamp(type_=DateTime(timezone=True))
 
-THIS_PROCESS: Final = f"{socket.gethostname()}/{os.getpid()}/{random_hex(4)}"
-"""Nobody else's name. All that folds in this process leads together."""
+
+def new_holder() -> str:
+    """A name that nobody else has, by which people find the process."""
+    return f"{socket.gethostname()}/{os.getpid()}/{random_hex(4)}"
+
+
+THIS_PROCESS: Final = new_holder()
+"""Whoever folds in this process without a name of its own leads under this one."""
 
 
 class Terms(NamedTuple):
