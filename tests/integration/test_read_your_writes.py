@@ -97,9 +97,10 @@ async def test_a_position_that_does_not_come_is_waited_for_no_longer_than_the_bo
     settings = read_settings(
         {}, database=database_in(tmp_path, "a.db"), read_your_writes_seconds=0.01
     )
-    async with TestClient(TestServer(build_app(settings, worker=False))) as client:
-        await client.post("/api/v1/agents", json={"name": "a"})
-        last = int((await client.post("/api/v1/agents", json={"name": "b"})).headers[POSITION])
+    app = build_app(settings, worker=False)
+    async with TestClient(TestServer(app)) as client:
+        last = int((await client.post("/api/v1/agents", json={"name": "a"})).headers[POSITION])
+        assert await app[SERVICES].catch_up.reached(last, 30)
 
         answer = await client.get("/api/v1/agents", params={"min_position": last + 7})
         written = await client.post(
