@@ -180,8 +180,8 @@ def test_listeners_are_told_what_others_record_although_they_record_nothing(two:
 
     receipt = a.do(created())
 
-    wait_until(lambda: b.ledger.position == receipt.position)
-    assert two.heard[1] == list(receipt.events)
+    wait_until(lambda: two.heard[1] == list(receipt.events))
+    assert b.ledger.position == receipt.position
 
 
 def test_what_no_notification_tells_is_found_all_the_same(
@@ -191,8 +191,7 @@ def test_what_no_notification_tells_is_found_all_the_same(
 
     receipt = two.ledgers[0].do(created())
 
-    wait_until(lambda: two.ledgers[1].ledger.position == receipt.position)
-    assert two.heard[1] == list(receipt.events)
+    wait_until(lambda: two.heard[1] == list(receipt.events))
 
 
 def test_who_lost_the_session_that_listens_listens_again(two: Two) -> None:
@@ -206,8 +205,8 @@ def test_who_lost_the_session_that_listens_listens_again(two: Two) -> None:
 
     receipt = a.do(created())
 
-    wait_until(lambda: b.ledger.position == receipt.position)
-    assert two.heard[1] == list(receipt.events)
+    wait_until(lambda: two.heard[1] == list(receipt.events))
+    assert b.ledger.position == receipt.position
 
 
 def test_who_is_alone_notifies_nobody_until_somebody_comes(two: Two) -> None:
