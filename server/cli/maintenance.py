@@ -29,7 +29,7 @@ def rebuild(
     ] = None,
     database: Database = "",
 ) -> None:
-    """Build the read models anew from the log. No server may be running.
+    """Build the read models anew from the log. On SQLite no server may be running.
 
     Examples:
       execution-ledger rebuild
@@ -54,7 +54,9 @@ def _rebuild(names: list[str], database: str) -> None:
 
 
 def check(database: Database = "", *, as_json: AsJson = False) -> None:
-    """Check that the log is whole and the read models say what it says. No server may be running.
+    """Check that the log is whole and the read models say what it says.
+
+    On SQLite no server may be running.
 
     Exits with 1 when they do not; `execution-ledger rebuild` repairs the read models.
     """
