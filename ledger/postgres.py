@@ -72,8 +72,9 @@ class PostgresStore:
     def close(self) -> None:
         """Let go of the database, and of the right to write to it."""
         self._closed = True
-        if self._listening is not None:
-            self._listening.close()
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.close()
         self._writing.close()
         self._pool.dispose()
 
@@ -86,10 +87,7 @@ class PostgresStore:
 
     def follow(self, others_inserted: Callable[[], None]) -> None:
         """Have a function called soon after others inserted, and each second."""
-        writing = self._writing
-        self._listening = Listening(
-            self._url, writing.channel, lambda pid: pid == writing.pid, others_inserted
-        )
+        self._listening = Listening(self._url, self._writing, others_inserted)
 
     def read_log(self, after: int, limit: int) -> list[Recorded]:
         """Events of the whole ledger after a position, in order."""

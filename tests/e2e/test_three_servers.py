@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -125,11 +125,11 @@ def three_servers(folder: Path, *command: str) -> Iterator[list[ServerProcess]]:
             ServerProcess(each, "--no-worker", url=url, command=command, log_level="warning")
             for each in folders
         ]
-        for server in servers:
-            server.start()
-        yield servers
-        for server in servers:
-            server.stop()
+        with ExitStack() as started:
+            for server in servers:
+                server.start()
+                started.callback(server.stop)
+            yield servers
 
 
 def write(servers: Sequence[ServerProcess], runs: int, enough: int = 1) -> list[Writer]:

@@ -1,17 +1,24 @@
 """Two ledgers on one database: what each decides is as if there were one."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import cycle
 
+import psycopg
 import pytest
 from psycopg.sql import SQL
 
 from ledger import commands as c
 from ledger import postgres_writing
-from ledger.errors import AgentArchived, AlreadyDecided, LedgerError, StoreFailed, VersionMismatch
+from ledger.errors import (
+    AgentArchived,
+    AlreadyDecided,
+    IllegalTransition,
+    LedgerError,
+    VersionMismatch,
+)
 from ledger.events import Thought
 from ledger.frames import UsageReport
 from ledger.mapper import Recorded
@@ -19,12 +26,11 @@ from ledger.unit import Policy
 from ledger.usage import Price
 from tests.given import frame
 from tests.postgres import fresh_schema
-from tests.recording import ACME, SECONDS, HandClock, Recording, created
+from tests.recording import ACME, SECONDS, HandClock, Recording, created, wait_until
 
 POLICY = Policy({"m": Price(input=Decimal(1), output=Decimal(1), source="table")})
 USAGE = UsageReport(model="m", prompt_tokens=400_000)  # 0.40 dollars
 WITH_KEY = ACME._replace(key="once", digest="d")
-WITHOUT_THE_LOCK = SQL("BEGIN; SELECT coalesce(max(notification_id), 0) FROM stored_events")
 
 
 class Two:
@@ -48,15 +54,6 @@ def two() -> Iterator[Two]:
         two = Two(url)
         yield two
         two.close()
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    patience = threading.Event()
-    for _ in range(100 * SECONDS):
-        if is_so():
-            return
-        patience.wait(0.01)
-    pytest.fail("it did not come to pass")
 
 
 def at_once(two: Two, command: c.Command) -> list[BaseException | None]:
@@ -188,8 +185,58 @@ def test_listeners_are_told_what_others_record_although_they_record_nothing(two:
 
     receipt = a.do(created())
 
-    wait_until(lambda: b.ledger.position == receipt.position)
-    assert two.heard[1] == list(receipt.events)
+    wait_until(lambda: two.heard[1] == list(receipt.events))
+    assert b.ledger.position == receipt.position
+
+
+def test_who_lost_the_session_that_writes_decides_on_what_others_wrote_meanwhile(two: Two) -> None:
+    a, b = two.ledgers
+    run = a.running()
+    with psycopg.connect(str(a.database), autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN pg_namespace n"
+            " ON n.oid = objid WHERE locktype = 'advisory' AND nspname = current_schema()"
+        )
+    b.do(c.Complete(run, {}))
+
+    with pytest.raises(IllegalTransition):
+        a.do(c.Append(run, [frame(Thought, content="hm")]))
+
+    assert a.do(c.Annotate(run, {})).version == 4
+
+
+def test_what_no_notification_tells_is_found_all_the_same(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_writing.WritingSession, "_commit", lambda _: SQL("COMMIT"))
+
+    receipt = two.ledgers[0].do(created())
+
+    wait_until(lambda: two.heard[1] == list(receipt.events))
+
+
+def test_who_lost_the_session_that_listens_listens_again(two: Two) -> None:
+    a, b = two.ledgers
+    with psycopg.connect(str(b.database), autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE query LIKE 'LISTEN%execution_ledger_%' OR query LIKE '%pg_locks, pg_namespace%'"
+            " AND pid <> pg_backend_pid()"
+        )
+
+    receipt = a.do(created())
+
+    wait_until(lambda: two.heard[1] == list(receipt.events))
+    assert b.ledger.position == receipt.position
+
+
+def test_who_is_alone_notifies_nobody_until_somebody_comes(two: Two) -> None:
+    a, b = (open_.ledger._store._writing for open_ in two.ledgers)  # type: ignore[attr-defined] # noqa: SLF001 - nobody else can tell
+    wait_until(lambda: a.has_company and b.has_company)
+
+    two.ledgers[1].ledger.close()
+
+    wait_until(lambda: not a.has_company)
 
 
 def test_recorded_time_never_goes_back_whoever_records(two: Two) -> None:
@@ -212,17 +259,3 @@ def test_frames_of_one_run_through_both_have_the_next_versions(two: Two) -> None
     ]
 
     assert versions == [4, 6, 8, 10, 12, 14]
-
-
-def test_without_the_lock_on_the_table_writers_get_in_each_others_way(
-    two: Two, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other tests would notice: it is the lock that they prove."""
-    monkeypatch.setattr(postgres_writing, "_BEGIN", WITHOUT_THE_LOCK)
-
-    with ThreadPoolExecutor(16) as threads:
-        answers = threads.map(
-            lambda open_: open_.hand_over(created()).exception(SECONDS), two.ledgers * 200
-        )
-
-    assert StoreFailed in {type(each) for each in answers}
