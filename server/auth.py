@@ -5,7 +5,7 @@ import hmac
 import ipaddress
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from yarl import URL
 
-from ledger.access import ANY_WORKSPACE
+from ledger.access import ANY_WORKSPACE, KeyCreated, KeyRevoked
 from ledger.event import Actor
+from ledger.mapper import Recorded
 from ledger.role import Role
 from server.errors import Forbidden, InvalidRequest, Unauthorized
 
@@ -107,19 +108,32 @@ def digest_of_secret(secret: str) -> str:
 class Keyring:
     """The keys in force. Without any, whoever reaches the (loopback) address is the administrator.
 
-    `load` reads them from the views; it is called again after each commit that touched a key.
+    It follows the log, so that a key that was made or revoked counts at once, whoever recorded it.
     """
 
-    def __init__(self, load: Callable[[], Iterable[Key]]) -> None:
+    def __init__(self) -> None:
         self.changing = asyncio.Lock()
         """Held while a key is made or revoked over HTTP, so that rules about all keys hold."""
-        self._load = load
         self._by_digest: dict[str, Key] = {}
-        self.reload()
+        self._revoked: set[str] = set()
 
-    def reload(self) -> None:
-        """Read the keys again."""
-        self._by_digest = {key.digest: key for key in self._load()}
+    def take_in(self, keys: Iterable[Key]) -> None:
+        """Know keys that were in force at some time since it began to follow."""
+        self._by_digest |= {key.digest: key for key in keys if key.id not in self._revoked}
+
+    def follow(self, recorded: Sequence[Recorded]) -> None:
+        """Know what was recorded of keys."""
+        for event in recorded:
+            if event.topic == KeyCreated.TOPIC:
+                said = event.facts
+                role = Role(said["role"])
+                key = Key(event.id, said["name"], role, said["workspace"], said["digest"])
+                self.take_in([key])
+            elif event.topic == KeyRevoked.TOPIC:
+                self._revoked.add(event.id)
+                self._by_digest = {
+                    digest: key for digest, key in self._by_digest.items() if key.id != event.id
+                }
 
     @property
     def is_empty(self) -> bool:

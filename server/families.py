@@ -67,7 +67,7 @@ class Families:
         try:
             await self._services.record(Cancel(child.id, reason), Caller(child.workspace, _SYSTEM))
         except LedgerError as refusal:
-            log.info("the child went on or ended meanwhile", reason=str(refusal))
+            log.debug("the child went on or ended meanwhile", reason=str(refusal))
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

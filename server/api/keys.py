@@ -49,8 +49,6 @@ async def create(call: Call) -> Answer:
         if receipt.repeated:
             message = f"key {receipt.id!r} was made by the first request; its secret is not kept"
             raise SecretShown(message, id=receipt.id)
-        await call.services.query(lambda _: None)
-        keyring.reload()
     made = {
         "id": receipt.id,
         "name": call.body.name,
@@ -73,8 +71,6 @@ async def revoke(call: Call) -> Answer:
             raise LockedOut(message, id=id_)
         caller = await _caller(call, key["workspace_id"])
         await call.services.record(RevokeKey(id_), caller)
-        await call.services.query(lambda _: None)
-        keyring.reload()
     return nothing()
 
 
