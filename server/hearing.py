@@ -5,7 +5,7 @@ once a second, and before an execution is taken back the others are asked. Where
 only, on SQLite, it hears all there is. On the event loop only.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from math import inf
 from typing import Final, Protocol, TypeVar
@@ -63,8 +63,9 @@ class Hearing:
         self._leases.end(execution_id)
         if lease is not None and self._heartbeats is not None:
             self._gone[lease.digest] = Heard(lease.digest, execution_id, inf)
+            self._told.pop(lease.digest, None)  # that it let go is for the others to read
 
-    async def silent(self) -> Sequence[Lease]:
+    async def silent(self) -> list[Lease]:
         """Leases that ran out, since no server heard of their holders; none where it is not known.
 
         And those of workers that let go, which were to go on after an answer.
@@ -78,7 +79,7 @@ class Hearing:
             log.warning("no worker is given up: other servers cannot be asked", why=str(error))
         except Exception:  # whatever it is, the next look must come
             log.exception("no worker is given up: other servers cannot be asked")
-        return ()
+        return []
 
     async def _tell(self, heartbeats: Heartbeats) -> None:
         leases = [lease for id_ in self._news if (lease := self._leases.of(id_))]
@@ -100,10 +101,10 @@ class Hearing:
     def _heard(self, lease: Lease) -> Heard:
         return Heard(lease.digest, lease.execution_id, self._leases.silent_for(lease))
 
-    async def _ask(self, heartbeats: Heartbeats) -> Sequence[Lease]:
+    async def _ask(self, heartbeats: Heartbeats) -> list[Lease]:
         asked = self._leases.doubtful(self.every)
         if not asked:
-            return ()
+            return []
         said = await self._read(partial(heartbeats.ask, [each.digest for each in asked]))
         return [each for each in asked if self._is_silent(each, said)]
 
