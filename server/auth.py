@@ -1,6 +1,5 @@
 """Who is asking: API keys, roles, workspaces. Nobody else reads a credential."""
 
-import asyncio
 import hmac
 import ipaddress
 import re
@@ -14,7 +13,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from yarl import URL
 
-from ledger.access import ANY_WORKSPACE, KeyCreated, KeyRevoked
+from ledger.access import ANY_WORKSPACE, KeyCreated, KeyRevoked, LockedOut
 from ledger.event import Actor
 from ledger.mapper import Recorded
 from ledger.role import Role
@@ -112,8 +111,6 @@ class Keyring:
     """
 
     def __init__(self) -> None:
-        self.changing = asyncio.Lock()
-        """Held while a key is made or revoked over HTTP, so that rules about all keys hold."""
         self._by_digest: dict[str, Key] = {}
         self._revoked: set[str] = set()
 
@@ -140,12 +137,20 @@ class Keyring:
         """Whether nobody made a key yet."""
         return not self._by_digest
 
-    def is_needed(self, id_: str) -> bool:
-        """Whether no other key could administer what this one does."""
+    def heir_of(self, id_: str) -> str | None:
+        """Another key that administers all that one does; None where that is nothing.
+
+        Raises:
+            LockedOut: there is none.
+        """
         keys = [key for key in self._by_digest.values() if key.role is Role.ADMIN]
         opened = {key.workspace for key in keys if key.id == id_}
-        others = {key.workspace for key in keys if key.id != id_}
-        return bool(opened) and others.isdisjoint({*opened, ANY_WORKSPACE})
+        heirs = (key.id for key in keys if key.workspace in {*opened, ANY_WORKSPACE})
+        heir = next((heir for heir in heirs if heir != id_), None)
+        if opened and heir is None:
+            message = f"nobody else could administer what key {id_!r} does; make another one first"
+            raise LockedOut(message, id=id_)
+        return heir if opened else None
 
     def authenticate(self, request: web.Request) -> Principal:
         """Tell who is asking.

@@ -54,7 +54,6 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
     try:
         heartbeats = open_heartbeats(settings.database)
         keyring = await _keyring(settings, hub, ledger, views, catch_up)
-        limiter = Limiter(settings.max_requests_per_second)
         services = Services(
             settings=settings,
             ledger=ledger,
@@ -64,13 +63,12 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
             keyring=keyring,
             metrics=metrics,
             readers=readers,
-            limiter=limiter,
+            limiter=Limiter(settings.max_requests_per_second),
             replays=Replays(ledger),
             outflows=Outflows(),
             heartbeats=heartbeats,
         )
-        _watch(services)
-        yield services
+        yield _watched(services)
     finally:
         if updates is not None:
             await loop.run_in_executor(None, updates.stop)
@@ -146,7 +144,8 @@ def _refuse_open_door(settings: Settings, keyring: Keyring) -> None:
         raise InvalidSettings(message)
 
 
-def _watch(services: Services) -> None:
+def _watched(services: Services) -> Services:
+    """The same, with what is read when somebody looks at the metrics."""
     metrics, ledger, catch_up = services.metrics, services.ledger, services.catch_up
     metrics.watch("ledger_position", "Position of the last event.", lambda: ledger.position)
     metrics.watch("ledger_queue_depth", "Commands that wait.", lambda: ledger.waiting)
@@ -166,3 +165,4 @@ def _watch(services: Services) -> None:
         "Events that some read model could not take.",
         lambda: sum(each.parked for each in catch_up.progress()),
     )
+    return services
