@@ -8,8 +8,9 @@ from ledger.agent import Agent
 from ledger.budget_tree import BudgetTree
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.day_log import spent_on
+from ledger.events import FRAME_TOPICS
 from ledger.execution import Execution
-from ledger.mapper import LedgerMapper
+from ledger.mapper import LedgerMapper, Recorded
 from ledger.model_prices import ModelPrices
 from ledger.run_budget import Tally
 from ledger.score_config import ScoreConfig
@@ -44,16 +45,25 @@ _MOST_CACHED: Final = 20_000
 
 
 class Aggregates:
-    """Aggregates as recorded: a bounded cache in front of the store."""
+    """Aggregates as recorded: a bounded cache in front of the store.
 
-    def __init__(self, store: Store, mapper: LedgerMapper) -> None:
+    All are as of one position, also those that are loaded while others record more. Only the
+    writer's thread comes here, and what a unit changes is a fork; so they may be changed in place.
+    """
+
+    def __init__(self, store: Store, mapper: LedgerMapper, position: int) -> None:
         self._store = store
         self._mapper = mapper
         self._cached: OrderedDict[str, Aggregate] = OrderedDict()
-        self._absent: set[str] = set()  # asked for and not there; nobody else writes
+        self._absent: set[str] = set()  # asked for and not there
+        self.position = position
+        """Of the last event that they contain."""
+        self.asked: set[str] = set()
+        """What the batch at hand depends on, be it there or not."""
 
     def get(self, id_: str) -> Aggregate | None:
         """The aggregate of this id, without decoding the frames it does not need."""
+        self.asked.add(id_)
         cached = self._cached.get(id_)
         if cached is not None:
             self._cached.move_to_end(id_)
@@ -75,26 +85,38 @@ class Aggregates:
         if len(self._cached) > _MOST_CACHED:
             self._cached.popitem(last=False)
 
-    def forget(self, id_: str) -> None:
-        """Load the aggregate afresh next time."""
-        self._cached.pop(id_, None)
-        self._absent.discard(id_)
+    def follow(self, event: Recorded) -> bool:
+        """Take in the next event of the log; whether the batch depends on its aggregate."""
+        self.position = event.position
+        self._absent.discard(event.id)
+        cached = self._cached.get(event.id)
+        if cached is not None:
+            self._evolve(cached, event)
+        return event.id in self.asked
+
+    def spent_on(self, workspace: str, day: str) -> dict[Purse, Tally]:
+        """What a workspace spent in a day, by the log."""
+        return spent_on(self._store, workspace, day, self.position)
+
+    def count(self, id_: str, topic: str) -> int:
+        """How many events of a topic an aggregate has."""
+        return self._store.count(id_, topic, self.position)
 
     def _lacks(self, id_: str) -> None:
         if len(self._absent) >= _MOST_CACHED:
             self._absent.clear()
         self._absent.add(id_)
 
-    def spent_on(self, workspace: str, day: str) -> dict[Purse, Tally]:
-        """What a workspace spent in a day, by the log."""
-        return spent_on(self._store, workspace, day)
-
-    def count(self, id_: str, topic: str) -> int:
-        """How many events of a topic an aggregate has in the store."""
-        return self._store.count(id_, topic)
+    def _evolve(self, cached: Aggregate, event: Recorded) -> None:
+        try:
+            if event.topic not in FRAME_TOPICS:
+                cached.evolve(self._mapper.read(event))
+            cached.version = event.version
+        except Exception:  # as a newer server may write; whoever needs the aggregate is told
+            del self._cached[event.id]
 
     def _load(self, id_: str) -> Aggregate | None:
-        facts = self._store.read_facts(id_)
+        facts = [each for each in self._store.read_facts(id_) if each.position <= self.position]
         if not facts:
             return None
         first, *rest = map(self._mapper.read, facts)
@@ -102,5 +124,5 @@ class Aggregates:
         assert aggregate is not None
         for event in rest:
             aggregate.evolve(event)
-        aggregate.version = self._store.last_version(id_)
+        aggregate.version = self._store.last_version(id_, self.position)
         return aggregate

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from ledger.clock import Clock, never_backwards, parse_time, utc_now
+from ledger.clock import Clock, SteadyClock, parse_time, utc_now
 from ledger.commands import Command
 from ledger.database import open_store
-from ledger.mapper import LedgerMapper, Recorded
+from ledger.mapper import Recorded
 from ledger.orders import Caller, Deliver, Receipt, Reply
 from ledger.store import Durability, Store
 from ledger.unit import Policy
@@ -22,8 +22,8 @@ class Ledger:
     """What happened, and what may happen next.
 
     Commands go through one writer thread and are answered once they are durable. Reads may come
-    from any thread at any time. Close it to let another process write; what was acknowledged is
-    recorded whether it is closed or killed.
+    from any thread at any time. On PostgreSQL any number of processes may have one open; on SQLite
+    close it to let another write. What was acknowledged is recorded whether it is closed or killed.
     """
 
     def __init__(
@@ -53,24 +53,24 @@ class Ledger:
         self._listeners: list[Listener] = []
         self._store: Store = open_store(database, durability)
         try:
-            self._position = self._store.last_position()
-            last_at = _last_time(self._store, self._position)
+            position = self._store.last_position()
+            last_at = _last_time(self._store, position)
         except BaseException:
             self._store.close()
             raise
         self._writer = Writer(
             self._store,
-            LedgerMapper(),
-            never_backwards(clock, last_at),
+            SteadyClock(clock, last_at),
             self.policy,
             self._announce,
             measure,
+            position,
         )
 
     @property
     def position(self) -> int:
-        """The position of the last event that this ledger committed."""
-        return self._position
+        """The position of the last event that this process recorded, or took in from others."""
+        return self._writer.position
 
     @property
     def waiting(self) -> int:
@@ -97,7 +97,10 @@ class Ledger:
         self._writer.deliver = deliver
 
     def subscribe(self, listener: Listener) -> None:
-        """Tell a listener, on the writer's thread, what each commit recorded."""
+        """Tell a listener, on the writer's thread, what is recorded from now on, by whomever.
+
+        Every event is told once, in the order of the log.
+        """
         self._listeners.append(listener)
 
     def read_log(self, after: int, limit: int) -> list[Recorded]:
@@ -141,15 +144,6 @@ class Ledger:
         self.close()
 
     def _announce(self, recorded: Sequence[Recorded]) -> None:
-        if not recorded:
-            return
-        while missed := recorded[0].position - self._position - 1:
-            # A commit arrived after all, although its acknowledgement never came.
-            self._tell(self._store.read_log(self._position, missed))
-        self._tell(recorded)
-
-    def _tell(self, recorded: Sequence[Recorded]) -> None:
-        self._position = recorded[-1].position
         for listener in self._listeners:
             tell(listener, recorded)
 

@@ -54,17 +54,23 @@ def parse_time(text: str) -> datetime:
     return time.astimezone(UTC)
 
 
-def never_backwards(clock: Clock, floor: datetime) -> Clock:
+class SteadyClock:
     """A clock that stands still where the given one would go back.
 
     The order of the log and the order of its times must agree, or a replay at the recorded pace
-    and "everything before noon" would contradict the sequence. `floor` is the last time recorded.
+    and "everything before noon" would contradict the sequence.
     """
-    last = floor
 
-    def now() -> datetime:
-        nonlocal last
-        last = max(last, clock())
-        return last
+    def __init__(self, clock: Clock, floor: datetime) -> None:
+        """`floor` is the last time recorded."""
+        self._clock = clock
+        self._last = floor
 
-    return now
+    def __call__(self) -> datetime:
+        """The time, no earlier than it was told before."""
+        self._last = max(self._last, self._clock())
+        return self._last
+
+    def not_before(self, time: datetime) -> None:
+        """Tell no time before one that others recorded."""
+        self._last = max(self._last, time)

@@ -41,17 +41,22 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def open_store(database: Path | str, durability: Durability) -> Store:
+def open_store(database: Path | str, durability: Durability, *, alone: bool = False) -> Store:
     """Open the event store in a file or at a URL, and make it if there is none.
 
+    Args:
+        database: a file, or a URL.
+        durability: what a commit survives.
+        alone: no other process may have it open; on SQLite none may in any case.
+
     Raises:
-        DatabaseInUse: another process writes to it.
+        DatabaseInUse: another process has it open, and does not share it.
         StoreFailed: it cannot be opened, or is not a ledger.
     """
     file = database if isinstance(database, Path) else file_of(database)
     if file is not None:
         return sqlite.open_store(file, durability)
-    store: Store = _postgres("ledger.postgres").open_store(database, durability)
+    store: Store = _postgres("ledger.postgres").open_store(database, durability, alone=alone)
     return store
 
 

@@ -1,4 +1,4 @@
-"""The event store on PostgreSQL: one session writes, a few others read.
+"""The event store on PostgreSQL: one session writes, one listens, a few others read.
 
 The table is that of the event-sourcing library. Its recorder is not used: ADR 0022 says why. Rows
 are never deleted, and positions are given under a lock, so that they follow each other.
@@ -20,14 +20,13 @@ from ledger.event import Storable
 from ledger.events import FRAME_TOPICS
 from ledger.mapper import Recorded
 from ledger.postgres_connection import PoolerRefused, connect, refuse_transaction_pooler
+from ledger.postgres_listening import Listening
+from ledger.postgres_reading import COLUMNS, read_execution, read_log
 from ledger.postgres_writing import WritingSession
-from ledger.store import LOG_PAGE_BYTES, PAGE_BYTES, Durability
+from ledger.store import NO_END, Author, Durability
 
 _READERS: Final = 8
-_LEAST_EVENT_BYTES: Final = 128
-_NO_END: Final = 2**62
 _NOT_A_FRAME: Final = SQL("topic NOT IN ({})").format(SQL(", ").join(sorted(FRAME_TOPICS)))
-_COLUMNS: Final = SQL("notification_id, originator_id, originator_version, topic, state")
 _TABLES: Final = (
     SQL(
         "CREATE TABLE IF NOT EXISTS stored_events ("
@@ -56,11 +55,13 @@ _Query = SQL | Composed
 class PostgresStore:
     """A `Store`. What the driver says no to is StoreFailed here, once; nobody above sees it."""
 
-    def __init__(self, url: str, durability: Durability) -> None:
+    def __init__(self, url: str, durability: Durability, *, alone: bool) -> None:
+        self._url = url
         self._closed = False
+        self._listening: Listening | None = None
         with _translated("be opened"):
             refuse_transaction_pooler(url)
-            self._writing = WritingSession(url, durability)
+            self._writing = WritingSession(url, durability, alone=alone)
         self._pool = _pool(lambda: connect(url))
 
     def create_table(self) -> None:
@@ -71,31 +72,36 @@ class PostgresStore:
     def close(self) -> None:
         """Let go of the database, and of the right to write to it."""
         self._closed = True
+        if self._listening is not None:
+            self._listening.close()
         self._writing.close()
         self._pool.dispose()
 
-    def insert_events(self, stored_events: Sequence[Storable]) -> Sequence[int]:
+    def insert_events(
+        self, stored_events: Sequence[Storable], author: Author | None = None
+    ) -> Sequence[int]:
         """Insert all or nothing, durably; returns the positions."""
         with _translated("commit"):
-            return self._writing.insert(stored_events)
+            return self._writing.insert(stored_events, author)
+
+    def follow(self, others_inserted: Callable[[], None]) -> None:
+        """Have a function called soon after others inserted, and each second."""
+        writing = self._writing
+        self._listening = Listening(
+            self._url, writing.channel, lambda pid: pid == writing.pid, others_inserted
+        )
 
     def read_log(self, after: int, limit: int) -> list[Recorded]:
         """Events of the whole ledger after a position, in order."""
-        return self._page(
-            SQL("notification_id"), SQL("notification_id > %s"), (after,), limit, LOG_PAGE_BYTES
-        )
+        with self._cursor() as cursor:
+            return read_log(cursor, after, limit)
 
     def read_execution(
         self, id_: str, after: int, limit: int, until: int | None = None
     ) -> list[Recorded]:
         """Events of one aggregate after a version, in order, up to `until` if given."""
-        return self._page(
-            SQL("originator_version"),
-            SQL("originator_id = %s AND originator_version > %s AND originator_version <= %s"),
-            (id_, after, _NO_END if until is None else until),
-            limit,
-            PAGE_BYTES,
-        )
+        with self._cursor() as cursor:
+            return read_execution(cursor, id_, after, limit, NO_END if until is None else until)
 
     def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:
         """Events of one aggregate without its frames, found without reading those."""
@@ -105,7 +111,7 @@ class PostgresStore:
                 " ORDER BY originator_version"
             ).format(_NOT_A_FRAME),
             id_,
-            _NO_END if until is None else until,
+            NO_END if until is None else until,
         )
 
     def read_last(self, id_: str, topics: Collection[str]) -> Recorded | None:
@@ -126,43 +132,33 @@ class PostgresStore:
             SQL("WHERE originator_id = ANY(%s) AND originator_version = 1"), list(ids)
         )
 
-    def last_version(self, id_: str) -> int:
-        """The number of events of one aggregate; 0 when there is none."""
+    def last_version(self, id_: str, position: int = NO_END) -> int:
+        """The number of events of one aggregate up to a position; 0 when there is none."""
         return self._number(
-            SQL("SELECT max(originator_version) FROM stored_events WHERE originator_id = %s"), id_
+            SQL(
+                "SELECT originator_version FROM stored_events"
+                " WHERE originator_id = %s AND notification_id <= %s"
+                " ORDER BY originator_version DESC LIMIT 1"
+            ),
+            id_,
+            position,
         )
 
-    def count(self, id_: str, topic: str) -> int:
-        """How many events of a topic one aggregate has."""
+    def count(self, id_: str, topic: str, position: int = NO_END) -> int:
+        """How many events of a topic one aggregate has up to a position."""
         return self._number(
-            SQL("SELECT count(*) FROM stored_events WHERE originator_id = %s AND topic = %s"),
+            SQL(
+                "SELECT count(*) FROM stored_events"
+                " WHERE originator_id = %s AND topic = %s AND notification_id <= %s"
+            ),
             id_,
             topic,
+            position,
         )
 
     def last_position(self) -> int:
         """The position of the last event recorded; 0 in an empty ledger."""
         return self._number(SQL("SELECT max(notification_id) FROM stored_events"))
-
-    def _page(
-        self,
-        order: _Query,
-        where: _Query,
-        parameters: Sequence[Any],
-        limit: int,
-        most_bytes: int,
-    ) -> list[Recorded]:
-        """Rows up to so many bytes; the server adds up their sizes without reading long ones."""
-        statement = SQL(
-            "SELECT {columns} FROM ("
-            "SELECT {columns}, sum(octet_length(state)) OVER"
-            " (ORDER BY {order} ROWS UNBOUNDED PRECEDING) - octet_length(state) AS before "
-            "FROM (SELECT {columns} FROM stored_events WHERE {where}"
-            " ORDER BY {order} LIMIT %s) AS rows"
-            ") AS sized WHERE before < %s ORDER BY {order}"
-        ).format(columns=_COLUMNS, order=order, where=where)
-        most_rows = min(limit, most_bytes // _LEAST_EVENT_BYTES)
-        return self._rows(statement, (*parameters, most_rows, most_bytes))
 
     def _number(self, statement: _Query, *parameters: Any) -> int:
         with self._cursor() as cursor:
@@ -170,9 +166,7 @@ class PostgresStore:
             return row[0] or 0 if row else 0
 
     def _read(self, where: _Query, *parameters: Any) -> list[Recorded]:
-        return self._rows(
-            SQL("SELECT {} FROM stored_events {}").format(_COLUMNS, where), parameters
-        )
+        return self._rows(SQL("SELECT {} FROM stored_events {}").format(COLUMNS, where), parameters)
 
     def _rows(self, statement: _Query, parameters: Sequence[Any]) -> list[Recorded]:
         with self._cursor() as cursor:
@@ -212,18 +206,19 @@ def _translated(what: str) -> Iterator[None]:
         raise StoreFailed(message) from error
 
 
-def open_store(url: str, durability: Durability = "full") -> PostgresStore:
+def open_store(url: str, durability: Durability = "full", *, alone: bool = False) -> PostgresStore:
     """Open the event store at a URL, and make its table if there is none.
 
     Args:
         url: as libpq takes it; its search_path says in which schema the ledger is.
         durability: "full" survives a crash of the database, "normal" the end of the process only.
+        alone: nobody else may have it open.
 
     Raises:
-        DatabaseInUse: another server writes to it.
+        DatabaseInUse: another process has it open that must be alone; or any other, if this must.
         StoreFailed: nobody answers there, or it is not a ledger, or a pooler is in between.
     """
-    store = PostgresStore(url, durability)
+    store = PostgresStore(url, durability, alone=alone)
     try:
         store.create_table()
     except BaseException:

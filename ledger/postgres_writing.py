@@ -1,7 +1,8 @@
-"""The one session that writes to a ledger on PostgreSQL, and its way back after a loss.
+"""The session of this process that writes to a ledger on PostgreSQL, and its way back after a loss.
 
-The right to write is a lock that this session holds and that ends with it. So no process can write
-that has lost the right, and whoever takes over need not guess whether the one before is gone.
+Any number of processes have one. They take turns by a lock on the table, under which positions are
+given and each sees what the others inserted before it. The right to write at all is a lock that the
+session holds and that ends with it: shared by all of them, but for whoever must be alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +12,14 @@ from typing import Any, Final
 import psycopg
 import structlog
 from psycopg import Connection, Cursor
-from psycopg.errors import LockNotAvailable, UniqueViolation
-from psycopg.sql import SQL, Composed
+from psycopg.errors import LockNotAvailable
+from psycopg.sql import SQL, Composed, Identifier
 
 from ledger.errors import DatabaseInUse, StoreFailed
 from ledger.event import Storable
 from ledger.postgres_connection import connect
-from ledger.store import Durability, OutcomeUnknown
+from ledger.postgres_reading import read_log
+from ledger.store import Author, Durability, OutcomeUnknown
 
 PATIENCE_SECONDS: Final = 30.0
 """How long a commit waits for a database that went away: a restart, or a standby that takes over.
@@ -29,18 +31,24 @@ _PAUSE_SECONDS: Final = 0.1
 _WAIT_TO_OPEN: Final = "2s"
 _WAIT_TO_COME_BACK: Final = "20s"
 _STATEMENT_BYTES: Final = 4 * 1024 * 1024
+_NEWS_PAGE: Final = 5_000
 _KEY: Final = SQL("(1279607879::bigint << 32 | oid::bigint)")  # "LEDG", and the schema's number
+_MAKING: Final = SQL("(1279607880::bigint << 32 | oid::bigint)")
 _SCHEMA: Final = SQL("FROM pg_namespace WHERE nspname = current_schema()")
-_BEGIN: Final = SQL(
-    "BEGIN; LOCK TABLE stored_events IN EXCLUSIVE MODE; "
-    "SELECT coalesce(max(notification_id), 0) FROM stored_events"
-)
+_ONE_AT_A_TIME: Final = SQL("SELECT pg_advisory_xact_lock({}) {}").format(_MAKING, _SCHEMA)
+_LAST: Final = SQL("SELECT coalesce(max(notification_id), 0) FROM stored_events")
+_BEGIN: Final = SQL("BEGIN; LOCK TABLE stored_events IN EXCLUSIVE MODE; {}").format(_LAST)
+# The notification has a transaction of its own, for sending one is serialised over all databases.
 _INSERT: Final = SQL(
     "INSERT INTO stored_events"
     " (originator_id, originator_version, topic, state, notification_id) "
     "SELECT id, version, topic, state, %b + place "
     "FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bytea[])"
     " WITH ORDINALITY AS given (id, version, topic, state, place)"
+)
+# Who stalls while the others wait for it loses its session, well before they give up.
+_PATIENCE_OF_OTHERS: Final = SQL(
+    "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '5s'"
 )
 _DURABILITY: Final[dict[Durability, SQL]] = {
     "full": SQL(
@@ -55,6 +63,7 @@ _SESSION_IS_OVER: Final = (
     psycopg.errors.CannotConnectNow,
     psycopg.errors.ReadOnlySqlTransaction,  # the server was made a standby
     psycopg.errors.IdleSessionTimeout,
+    psycopg.errors.IdleInTransactionSessionTimeout,
 )
 
 log = structlog.get_logger()
@@ -64,59 +73,66 @@ _Cursor = Cursor[tuple[Any, ...]]
 class _SessionLost(Exception):
     """The session ended before it was known what became of a transaction."""
 
-    def __init__(self, *, committing: bool) -> None:
-        super().__init__()
-        self.committing = committing
-
 
 class WritingSession:
     """Inserts events; for one thread."""
 
-    def __init__(self, url: str, durability: Durability) -> None:
-        """Take the right to write.
+    def __init__(self, url: str, durability: Durability, *, alone: bool = False) -> None:
+        """Take the right to write, with others or alone.
 
         Raises:
-            DatabaseInUse: another server has it.
+            DatabaseInUse: another process has it that will not share, or is not to be shared with.
             StoreFailed: there is no schema to write to.
             psycopg.Error: nobody answers there.
         """
         self._url = url
         self._durability = durability
+        self._alone = alone
         self._connection: Connection[tuple[Any, ...]] | None = None
-        self._last: int | None = None  # the position that we know to be the last
+        self._wanted: Sequence[Storable] = ()  # to be inserted, as the author said last
         self._sent: Sequence[Storable] = ()  # to be committed, and nobody said what became of it
+        self.pid = 0
+        """The number of the session, by which notifications are known."""
+        self.channel = ""
+        """On which a notification follows each commit."""
         self._open(_WAIT_TO_OPEN)
 
     def execute(self, *statements: SQL | Composed) -> None:
-        """Make or change tables."""
+        """Make or change tables, one process after the other."""
         assert self._connection is not None
-        for statement in statements:
-            self._connection.execute(statement, prepare=False)
+        with self._connection.transaction():
+            self._connection.execute(_ONE_AT_A_TIME)
+            for statement in statements:
+                self._connection.execute(statement, prepare=False)
 
-    def insert(self, events: Sequence[Storable]) -> Sequence[int]:
+    def insert(self, events: Sequence[Storable], author: Author | None) -> Sequence[int]:
         """Insert all or nothing; returns the positions.
 
         A session that is lost is opened again and the events are inserted again; when the commit
         before had arrived after all, they are found to be there.
 
+        Args:
+            events: in order; with none, it is seen to it that the author knows all there is.
+            author: is given what others inserted, and asked again what to insert.
+
         Raises:
-            DatabaseInUse: another server took over.
+            DatabaseInUse: somebody took over who must be alone.
             OutcomeUnknown: the database stayed away after a commit was sent.
             psycopg.Error: it refused, or stayed away before; nothing was inserted.
         """
         give_up_at = monotonic() + PATIENCE_SECONDS
-        unsure = False
+        self._sent = ()
+        self._wanted = events
         while True:
             try:
-                return self._attempt(events)
+                return self._attempt(author)
             except _SessionLost as lost:
-                unsure |= lost.committing
                 self.close()
                 error: BaseException = lost.__cause__ or lost
             except (DatabaseInUse, psycopg.Error) as refusal:
                 error = refusal
             if not self._is_away(error) or monotonic() >= give_up_at:
-                if unsure:
+                if self._sent:
                     raise OutcomeUnknown from error
                 raise error
             log.warning("the database is away; trying again", error=type(error).__name__)
@@ -136,88 +152,104 @@ class WritingSession:
         connection = connect(self._url)
         try:
             connection.execute(_DURABILITY[self._durability])
-            _take_the_right_to_write(connection, wait)
+            schema = _take_the_right_to_write(connection, wait, alone=self._alone)
         except LockNotAvailable:
             holder = _holder(connection)
             connection.close()
-            message = f"it is in use by {holder}; one server writes a ledger at a time"
+            message = f"it is in use by {holder}"
             raise DatabaseInUse(message, pid=holder) from None
         except BaseException:
             connection.close()
             raise
         self._connection = connection
+        self.pid = connection.info.backend_pid
+        self.channel = f"execution_ledger_{schema}"
+        self._commit = SQL("COMMIT; NOTIFY {}").format(Identifier(self.channel))
 
-    def _attempt(self, events: Sequence[Storable]) -> Sequence[int]:
+    def _attempt(self, author: Author | None) -> Sequence[int]:
         if self._connection is None:
             self._open(_WAIT_TO_COME_BACK)
             log.info("the database is back")
         connection = self._connection
         assert connection is not None
-        committing = False
         try:
             with connection.cursor() as cursor:
-                cursor.execute(_BEGIN, prepare=False)
-                before = _last_result(cursor)
-                self._check_that_nobody_else_wrote(connection, before)
-                for place, some in _statements(events):
-                    cursor.execute(_INSERT, _columns(before + place, some))
-                committing = True
-                self._sent = events
-                cursor.execute("COMMIT", prepare=False)
-        except DatabaseInUse:
-            connection.execute("ROLLBACK")
-            raise
+                return self._transact(cursor, author)
         except psycopg.Error as error:
             if connection.closed or isinstance(error, _SESSION_IS_OVER):
-                raise _SessionLost(committing=committing) from error
+                raise _SessionLost from error
             connection.execute("ROLLBACK")
-            if isinstance(error, UniqueViolation) and (own := self._own(connection, events)):
-                return self._committed(own)
+            with connection.cursor() as cursor:
+                if own := self._arrived(cursor):
+                    return own
             raise
-        return self._committed(range(before + 1, before + len(events) + 1))
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
 
-    def _committed(self, positions: Sequence[int]) -> Sequence[int]:
-        self._last, self._sent = positions[-1], ()
-        return positions
+    def _transact(self, cursor: _Cursor, author: Author | None) -> Sequence[int]:
+        """One transaction; none where there is nothing to insert."""
+        if not self._wanted:
+            self._tell(author, _last_result(cursor.execute(_LAST, prepare=False)), cursor)
+            if not self._wanted:
+                return ()
+        last = _last_result(cursor.execute(_BEGIN, prepare=False))
+        if own := self._arrived(cursor):
+            cursor.execute("ROLLBACK")
+            return own
+        self._tell(author, last, cursor)
+        if not self._wanted:
+            cursor.execute("ROLLBACK")
+            return ()
+        for place, some in _statements(self._wanted):
+            cursor.execute(_INSERT, _columns(last + place, some))
+        self._sent = self._wanted
+        cursor.execute(self._commit, prepare=False)
+        self._sent = ()
+        return range(last + 1, last + len(self._wanted) + 1)
 
-    def _check_that_nobody_else_wrote(
-        self, connection: Connection[tuple[Any, ...]], last: int
-    ) -> None:
-        """What this process remembers is true only as long as nobody else writes.
+    def _tell(self, author: Author | None, last: int, cursor: _Cursor) -> None:
+        """Give the author what others inserted, and ask again what to insert."""
+        if author is None or author.position >= last:
+            return
+        while author.position < last:
+            author.take_in(read_log(cursor, author.position, _NEWS_PAGE))
+        self._wanted = author.revise()
 
-        Raises:
-            DatabaseInUse: while the session was lost, another server had the right to write.
+    def _arrived(self, cursor: _Cursor) -> Sequence[int]:
+        """The positions of what was sent to be committed, if it is there; or it never will be.
+
+        An event's bytes hold its id, so that no other is taken for it.
         """
-        if self._last not in {None, last}:
-            own = self._own(connection, self._sent) if self._sent else ()
-            if not own or own[-1] != last:
-                message = "another server wrote to it meanwhile; restart this one"
-                raise DatabaseInUse(message, pid="unknown")
-        self._last = last
-
-    def _own(
-        self, connection: Connection[tuple[Any, ...]], events: Sequence[Storable]
-    ) -> Sequence[int]:
-        """The positions of these very events, if they are there; an event's bytes hold its id."""
-        first = events[0]
-        row = connection.execute(
+        sent, self._sent = self._sent, ()
+        if not sent:
+            return ()
+        row = cursor.execute(
             "SELECT notification_id, state FROM stored_events"
             " WHERE originator_id = %s AND originator_version = %s",
-            (str(first.originator_id), first.originator_version),
+            (str(sent[0].originator_id), sent[0].originator_version),
             binary=True,
         ).fetchone()
-        if row is None or row[1] != first.state:
+        if row is None or row[1] != sent[0].state:
             return ()
-        return range(row[0], row[0] + len(events))
+        return range(row[0], row[0] + len(sent))
 
 
-def _take_the_right_to_write(connection: Connection[tuple[Any, ...]], wait: str) -> None:
+def _take_the_right_to_write(
+    connection: Connection[tuple[Any, ...]], wait: str, *, alone: bool
+) -> int:
+    """Returns the number of the schema."""
     connection.execute(SQL("SET lock_timeout = {}").format(wait))
-    row = connection.execute(SQL("SELECT pg_advisory_lock({}) {}").format(_KEY, _SCHEMA)).fetchone()
+    take = SQL("pg_advisory_lock" if alone else "pg_advisory_lock_shared")
+    row = connection.execute(
+        SQL("SELECT oid::bigint, {}({}) {}").format(take, _KEY, _SCHEMA)
+    ).fetchone()
     if row is None:
         message = "the URL's search_path names no schema that exists"
         raise StoreFailed(message)
-    connection.execute("SET lock_timeout = '10s'")
+    connection.execute(_PATIENCE_OF_OTHERS)
+    schema: int = row[0]
+    return schema
 
 
 def _statements(events: Sequence[Storable]) -> Iterator[tuple[int, Sequence[Storable]]]:
@@ -243,6 +275,7 @@ def _columns(before: int, events: Sequence[Storable]) -> tuple[Any, ...]:
 
 
 def _last_result(cursor: _Cursor) -> int:
+    """The number that the last of some statements gave."""
     while cursor.nextset():
         pass
     row = cursor.fetchone()

@@ -4,7 +4,7 @@ Rows are never deleted: their rowid is the position, and a deleted one would be 
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import attrgetter, itemgetter
@@ -28,7 +28,7 @@ from ledger.event import Storable
 from ledger.events import FRAME_TOPICS
 from ledger.file_lock import FileLock
 from ledger.mapper import Recorded
-from ledger.store import LOG_PAGE_BYTES, PAGE_BYTES, Durability
+from ledger.store import LOG_PAGE_BYTES, NO_END, PAGE_BYTES, Author, Durability
 
 _BUSY_SECONDS = 10
 _WAL_PAGES = 8_000  # 32 MiB: a page that many runs touch is then copied back once, not each time
@@ -97,13 +97,17 @@ class SQLiteStore(SQLiteApplicationRecorder):
             f"(originator_id, originator_version) WHERE {_NOT_A_FRAME}",
         ]
 
-    def insert_events(self, stored_events: Sequence[Storable], **_: Any) -> Sequence[int]:
-        """Insert all or nothing; returns the positions.
+    def insert_events(
+        self, stored_events: Sequence[Storable], author: Author | None = None, **_: Any
+    ) -> Sequence[int]:
+        """Insert all or nothing; returns the positions. Nobody else inserts, whoever the author.
 
         What one statement can hold is a transaction by itself. For more the lock is taken at once
         (BEGIN IMMEDIATE): a transaction that reads first and writes later fails without waiting
         when somebody else wrote in between.
         """
+        if not stored_events:
+            return ()
         with _translated("commit"), self._inserting.cursor() as cursor:
             if len(stored_events) <= _ROWS_INSERTED:
                 return self._insert_events(SQLiteCursor(cursor), stored_events) or []
@@ -152,7 +156,7 @@ class SQLiteStore(SQLiteApplicationRecorder):
         Stops early, after at least one event, where the page would pass 256 KiB, so that a reader
         costs the same memory whatever a run streamed.
         """
-        upper = 2**62 if until is None else until
+        upper = NO_END if until is None else until
         statement = (
             "SELECT rowid, * FROM {table} WHERE originator_id = ? AND originator_version > ? "
             "AND originator_version <= ? ORDER BY originator_version LIMIT ?"
@@ -165,7 +169,7 @@ class SQLiteStore(SQLiteApplicationRecorder):
 
     def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:
         """Events of one aggregate without its frames."""
-        upper = 2**62 if until is None else until
+        upper = NO_END if until is None else until
         return self._read(
             "SELECT rowid, * FROM {table} INDEXED BY {table}_facts_v1 WHERE originator_id = ? "
             f"AND originator_version <= ? AND {_NOT_A_FRAME} ORDER BY originator_version",
@@ -193,15 +197,24 @@ class SQLiteStore(SQLiteApplicationRecorder):
             *ids,
         )
 
-    def last_version(self, id_: str) -> int:
-        """The number of events of one aggregate; 0 when there is none."""
-        statement = "SELECT MAX(originator_version) FROM {table} WHERE originator_id = ?"
-        return self._number(statement, id_)
+    def follow(self, others_inserted: Callable[[], None]) -> None:
+        """Nobody else inserts."""
 
-    def count(self, id_: str, topic: str) -> int:
-        """How many events of a topic one aggregate has."""
-        statement = "SELECT COUNT(*) FROM {table} WHERE originator_id = ? AND topic = ?"
-        return self._number(statement, id_, topic)
+    def last_version(self, id_: str, position: int = NO_END) -> int:
+        """The number of events of one aggregate up to a position; 0 when there is none."""
+        return self._number(
+            "SELECT originator_version FROM {table} WHERE originator_id = ? AND rowid <= ?"
+            " ORDER BY originator_version DESC LIMIT 1",
+            id_,
+            position,
+        )
+
+    def count(self, id_: str, topic: str, position: int = NO_END) -> int:
+        """How many events of a topic one aggregate has up to a position."""
+        statement = (
+            "SELECT COUNT(*) FROM {table} WHERE originator_id = ? AND topic = ? AND rowid <= ?"
+        )
+        return self._number(statement, id_, topic, position)
 
     def last_position(self) -> int:
         """The position of the last event recorded; 0 in an empty ledger."""
@@ -210,8 +223,8 @@ class SQLiteStore(SQLiteApplicationRecorder):
     def _number(self, statement: str, *parameters: Any) -> int:
         with self._cursor() as cursor:
             cursor.execute(statement.format(table=self.events_table_name), parameters)
-            number: int | None = cursor.fetchone()[0]
-            return number or 0
+            row = cursor.fetchone()
+            return row[0] or 0 if row else 0
 
     def _read(self, statement: str, *parameters: Any) -> list[Recorded]:
         with self._cursor() as cursor:

@@ -25,7 +25,7 @@ from ledger.price_catalog import Catalog
 from ledger.role import Role
 from ledger.run_budget import Tally
 from ledger.score_config import ScoreConfig
-from ledger.spending import Spending, SpentToday
+from ledger.spending import Spending, SpentInDays, SpentToday
 from ledger.standing_budgets import Purse, StandingBudgets, day_of
 from ledger.usage import Price
 
@@ -68,9 +68,7 @@ class Unit:
         self.policy = policy
         self.role = role
         self.spent: dict[str, Tally] = {}
-        self.spent_today: list[SpentToday] = []
-        self._own_today: dict[Purse, Tally] = {}
-        self._added = 0  # how many of `spent_today` are in the sums
+        self.spent_today = SpentInDays()
         self._spending = spending or Spending()
 
     def new_id(self) -> str:
@@ -146,24 +144,15 @@ class Unit:
     def spend_today(self, purses: Sequence[Purse], tally: Tally) -> None:
         """Count something against the budgets of the day."""
         day = day_of(self.stamp.at)
-        self.spent_today.append(SpentToday(self.stamp.workspace, day, purses, tally))
+        self.spent_today.all.append(SpentToday(self.stamp.workspace, day, purses, tally))
 
     def today(self, purse: Purse) -> Tally:
         """What somebody spent today, by this command too."""
         workspace, day = self.stamp.workspace, day_of(self.stamp.at)
-        sums = self._spending.day(workspace, day)
-        if sums is None:
+        if not self._spending.has_day(workspace, day):
             self._spending.put_day(workspace, day, self._recorded.spent_on(workspace, day))
-            sums = self._spending.day(workspace, day) or {}
-        return sums.get(purse, Tally()).plus(self._own(purse))
-
-    def _own(self, purse: Purse) -> Tally:
-        """What this command spent of somebody's day; added up only where anybody asks."""
-        for spent in self.spent_today[self._added :]:
-            for each in spent.purses:
-                self._own_today[each] = self._own_today.get(each, Tally()).plus(spent.tally)
-        self._added = len(self.spent_today)
-        return self._own_today.get(purse, Tally())
+        before = self._spending.in_day(workspace, day, purse)
+        return before.plus(self.spent_today.by(workspace, day, purse))
 
     def tally(self, owner_id: str) -> Tally:
         """What was spent from an execution's budget, by this command too."""

@@ -2,34 +2,33 @@
 
 What waits while a commit runs is the next batch; nothing ever waits on purpose. A refusal fails its
 own command alone. Nothing is announced or answered before the commit that makes it true; when a
-commit fails nothing was recorded, and every command of the batch is told so.
+commit fails everybody of the batch is told so.
+
+Where other processes write too, it follows what they record: when it is told that there is some,
+and before each of its own insertions. A batch that depends on any of it is decided again then,
+while nobody else can write. Listeners are told everything in the order of the log.
 """
 
-import queue
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
 import structlog
 
-from ledger.aggregates import Aggregate, Aggregates
-from ledger.claims import IdempotencyKey
-from ledger.clock import Clock
+from ledger.clock import SteadyClock, parse_time
 from ledger.commands import Command
-from ledger.errors import KeyReused, LedgerClosed, LedgerError, QueueFull, StoreFailed, Unavailable
-from ledger.event import Stamp, Storable
+from ledger.decisions import Decisions
+from ledger.errors import StoreFailed, Unavailable
+from ledger.event import Storable
 from ledger.mapper import LedgerMapper, Recorded
-from ledger.orders import Answer, Caller, Deliver, Order, Receipt, Reply, deliver_directly
-from ledger.spending import Spending
+from ledger.memory import Memory
+from ledger.order_queue import OrderQueue
+from ledger.orders import Caller, Deliver, Order, Reply, deliver_directly
 from ledger.store import Store
-from ledger.unit import Policy, Unit
+from ledger.unit import Policy
 
-MOST_COMMANDS = 512
-MOST_BYTES = 4 * 1024 * 1024
-MOST_WAITING = 8_192
-MOST_BYTES_WAITING = 256 * 1024 * 1024
+_PAGE = 5_000
 
 log = structlog.get_logger()
 N = TypeVar("N")
@@ -57,44 +56,40 @@ def tell(listener: Callable[[N], object], news: N) -> None:
         log.exception("listener failed", listener=getattr(listener, "__qualname__", "?"))
 
 
-class _Pending(NamedTuple):
-    order: Order
-    receipt: Receipt
-    events: list[Storable]
-
-
 class Writer:
-    """Owns the store's write side: its thread is the only one that inserts."""
+    """Owns the store's write side: its thread is the only one of this process that inserts."""
 
     def __init__(
         self,
         store: Store,
-        mapper: LedgerMapper,
-        clock: Clock,
+        clock: SteadyClock,
         policy: Policy,
         announce: Callable[[Sequence[Recorded]], None],
         measure: Callable[[Batch], None],
+        position: int,
     ) -> None:
         self._store = store
-        self._mapper = mapper
+        self._mapper = LedgerMapper()
         self._clock = clock
         self._policy = policy
         self._announce = announce
         self._measure = measure
         self.deliver: Deliver = deliver_directly
-        self._aggregates = Aggregates(store, mapper)
-        self._spending = Spending()
-        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
-        self._bytes_waiting = 0
-        self._lock = threading.Lock()  # guards _bytes_waiting and _closed
-        self._closed = False
+        self._memory = Memory(store, self._mapper, position)
+        self._queue = OrderQueue()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
+        store.follow(self._queue.wake)
+
+    @property
+    def position(self) -> int:
+        """The position of the last event that was recorded here, or taken in from others."""
+        return self._memory.position
 
     @property
     def waiting(self) -> int:
         """How many commands wait."""
-        return self._orders.qsize()
+        return self._queue.waiting
 
     def submit(self, command: Command, caller: Caller, size: int, reply: Reply) -> None:
         """Hand a command over; the reply is given after the commit that records it.
@@ -109,112 +104,90 @@ class Writer:
             QueueFull: too much waits already; nothing was recorded.
             LedgerClosed: the ledger is shutting down; nothing was recorded.
         """
-        with self._lock:
-            if self._closed:
-                raise LedgerClosed("the ledger is shutting down")
-            if self.waiting >= MOST_WAITING or self._bytes_waiting > MOST_BYTES_WAITING:
-                raise QueueFull("too many commands wait; try again in a moment")
-            self._bytes_waiting += size
-            self._orders.put(Order(command, caller, size, reply))
+        self._queue.put(Order(command, caller, size, reply))
 
     def close(self) -> None:
         """Record everything that was handed over, then stop."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                self._orders.put(None)
+        self._queue.close()
         self._thread.join()
 
     def _run(self) -> None:
         last = False
         while not last:
-            orders, last = self._take()
+            orders, woken, last = self._queue.take()
+            if woken:
+                self._look()
             if orders:
                 self._process(orders)
 
-    def _take(self) -> tuple[list[Order], bool]:
-        """Everything that waits, up to the bounds of a batch; waits for the first only."""
-        orders: list[Order] = []
-        size = 0
-        order = self._orders.get()
-        while order is not None:
-            orders.append(order)
-            size += order.size
-            if len(orders) >= MOST_COMMANDS or size >= MOST_BYTES:
-                break
-            try:
-                order = self._orders.get_nowait()
-            except queue.Empty:
-                break
-        with self._lock:
-            self._bytes_waiting -= size
-        return orders, order is None
+    def _look(self) -> None:
+        """Take in what others recorded; where that fails, an insertion will have to."""
+        try:
+            while news := self._store.read_log(self.position, _PAGE):
+                self.take_in(news)
+        except Exception as error:  # nothing may stop the writer
+            log.warning("cannot read what others recorded", error=str(error))
+
+    def take_in(self, news: Sequence[Recorded]) -> None:
+        """Follow what others recorded after the position, in order, and tell the listeners."""
+        self._memory.take_in(news)
+        self._announce(news)
+        self._clock.not_before(parse_time(news[-1].at))
+
+    def decide(self, orders: Sequence[Order]) -> Decisions:
+        """Decide on what is recorded now."""
+        return Decisions(orders, self._memory, self._mapper, self._policy, self._clock())
 
     def _process(self, orders: Sequence[Order]) -> None:
         began = perf_counter()
-        self._spending.next_batch()
-        changed: dict[str, Aggregate] = {}
-        accepted: list[_Pending] = []
-        answers: list[Answer] = []
-        at = self._clock()
-        for order in orders:
-            try:
-                accepted.append(self._decide(order, changed, at))
-            except Exception as error:  # a fault of ours in one command must not stop the others
-                if not isinstance(error, LedgerError):
-                    log.exception("command failed", command=type(order.command).__name__)
-                answers.append((order.reply, error))
-        events = [event for pending in accepted for event in pending.events]
+        turn = _Turn(self, self._memory, orders)
         try:
-            positions = self._store.insert_events(events) if events else ()
+            positions = self._store.insert_events(turn.decisions.events, turn)
         except Exception as error:  # nothing may stop the writer: whoever waits gets an answer
-            log.exception("commit failed", events=len(events))
+            log.exception("commit failed", events=len(turn.decisions.events))
+            self._queue.wake()  # it may have arrived after all, and is news then
             told = error if isinstance(error, Unavailable) else StoreFailed(str(error))
-            answers.extend((each.order.reply, told) for each in accepted)
-            for id_ in changed:
-                self._aggregates.forget(id_)  # what the store holds is true, whatever it said
-            self._spending.forget()
-        else:
-            for aggregate in changed.values():
-                self._aggregates.put(aggregate)
-            recorded = _recorded(events, positions)
-            tell(self._announce, recorded)
-            answers.extend(_receipts(accepted, recorded))
-            tell(self._measure, Batch(len(orders), len(events), perf_counter() - began))
-        tell(self.deliver, answers)
+            tell(self.deliver, [(order.reply, told) for order in orders])
+            return
+        recorded = _recorded(turn.decisions.events, positions)
+        if recorded:
+            self._keep(turn.decisions, recorded)
+        tell(self._measure, Batch(len(orders), len(recorded), perf_counter() - began))
+        tell(self.deliver, turn.decisions.answers(recorded))
 
-    def _decide(self, order: Order, changed: dict[str, Aggregate], at: datetime) -> _Pending:
-        caller = order.caller
-        stamp = Stamp(caller.workspace, caller.actor, at, caller.request)
-        unit = Unit(
-            self._aggregates,
-            changed,
-            stamp,
-            self._policy,
-            expected_version=caller.expected_version,
-            role=caller.role,
-            spending=self._spending,
-        )
-        answered = self._answered_before(unit, caller)
-        if answered is not None:
-            return _Pending(order, answered, [])
-        aggregate, subject, budget = order.command.decide(unit)
-        receipt = Receipt(aggregate.id, aggregate.version, subject, budget=budget)
-        if caller.key is not None:
-            used = {"aggregate_id": receipt.id, "version": receipt.version, "subject": subject}
-            unit.add(IdempotencyKey.use(stamp, caller.key, digest=caller.digest, **used))
-        events = unit.collect(self._mapper)
-        changed.update(unit.forks())
-        self._spending.add(unit.spent, unit.spent_today)
-        return _Pending(order, receipt, events)
+    def _keep(self, decisions: Decisions, recorded: Sequence[Recorded]) -> None:
+        if recorded[0].position != self.position + 1:
+            self._look()  # a commit had arrived before it that was said to have failed
+            return
+        self._memory.keep(decisions.changed.values(), recorded[-1].position)
+        self._announce(recorded)
 
-    def _answered_before(self, unit: Unit, caller: Caller) -> Receipt | None:
-        key = None if caller.key is None else unit.idempotency_key(caller.key)
-        if key is None or key.used is None:
-            return None
-        if key.used.digest != caller.digest:
-            raise KeyReused(key.used.key)
-        return Receipt(key.used.aggregate_id, key.used.version, key.used.subject, repeated=True)
+
+class _Turn:
+    """A batch on its way into the store."""
+
+    def __init__(self, writer: Writer, memory: Memory, orders: Sequence[Order]) -> None:
+        self._writer = writer
+        self._memory = memory
+        self._orders = orders
+        self._is_late = False
+        self.decisions = writer.decide(orders)
+
+    @property
+    def position(self) -> int:
+        """Of the last event that was taken in."""
+        return self._memory.position
+
+    def take_in(self, news: Sequence[Recorded]) -> None:
+        """What others recorded since it was decided."""
+        self._writer.take_in(news)
+        self._is_late = self.decisions.precede(news[-1])
+
+    def revise(self) -> Sequence[Storable]:
+        """Decide again where that changed what it depends on; what is to be inserted now."""
+        if self._is_late or self._memory.outdated:
+            self.decisions = self._writer.decide(self._orders)
+        return self.decisions.events
 
 
 def _recorded(events: Sequence[Storable], positions: Sequence[int]) -> list[Recorded]:
@@ -222,15 +195,3 @@ def _recorded(events: Sequence[Storable], positions: Sequence[int]) -> list[Reco
         Recorded(position, str(e.originator_id), e.originator_version, e.topic, e.state)
         for e, position in zip(events, positions, strict=True)
     ]
-
-
-def _receipts(accepted: Sequence[_Pending], recorded: Sequence[Recorded]) -> list[Answer]:
-    answers: list[Answer] = []
-    start = 0
-    for order, receipt, events in accepted:
-        own = recorded[start : start + len(events)]
-        start += len(events)
-        position = own[-1].position if own else 0
-        told = receipt._replace(position=position, events=own)
-        answers.append((order.reply, told))
-    return answers

@@ -3,14 +3,11 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from typing import Final
 
 import structlog
 from aiohttp import web
 
 from ledger.clock import CLOCKS, Clocks
-from ledger.errors import DatabaseInUse
 from ledger_client.work import AgentSet
 from server.api.catalog import BUSIEST_FIRST
 from server.auth import ADMIT, Principal
@@ -25,8 +22,6 @@ from server.opening import services_of
 from server.services import SERVICES, Services
 from server.settings import Settings
 from server.standing import STANDING, Standing
-
-_STANDBY_SECONDS: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -110,17 +105,19 @@ async def serve(
     `on_ready` is told the URL once requests are accepted.
 
     Raises:
-        DatabaseInUse: another server has the ledger, and this one is not to stand by.
+        DatabaseInUse: another process has the ledger, and does not share it.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    runner = await _set_up(
-        lambda: build_app(settings, agents=agents, worker=worker), settings, stop
+    runner = web.AppRunner(
+        build_app(settings, agents=agents, worker=worker),
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=settings.shutdown_seconds,
     )
-    if runner is None:
-        return
+    await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
         calm_collector()
@@ -129,30 +126,6 @@ async def serve(
         log.info("stopping")
     finally:
         await runner.cleanup()
-
-
-async def _set_up(
-    build: Callable[[], web.Application], settings: Settings, stop: asyncio.Event
-) -> web.AppRunner | None:
-    """The server with its ledger open, be it after another one ended; None when it is to stop."""
-    while not stop.is_set():
-        runner = web.AppRunner(
-            build(),
-            handler_cancellation=True,
-            access_log=None,
-            shutdown_timeout=settings.shutdown_seconds,
-        )
-        try:
-            await runner.setup()
-        except DatabaseInUse as error:
-            if not settings.standby:
-                raise
-            log.info("standing by", why=str(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _STANDBY_SECONDS)
-        else:
-            return runner
-    return None
 
 
 def _url_of(runner: web.AppRunner) -> str:

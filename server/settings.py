@@ -56,13 +56,6 @@ class Settings(BaseModel):
             " the end of the process only."
         ),
     )
-    standby: bool = Field(
-        False,
-        description=(
-            "`true`: where another server has the ledger, wait until it ends and take over;"
-            " `false`: say so and end."
-        ),
-    )
     max_body_bytes: int = Field(
         16 * 1024 * 1024,
         ge=1024,

@@ -6,8 +6,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from ledger.commands.scores import MOST_SCORES
 from ledger.model_prices import MOST_PRICES
+from ledger.order_queue import MOST_BYTES_WAITING, MOST_WAITING
 from ledger.standing_budgets import MOST_BUDGETS
-from ledger.writer import MOST_BYTES_WAITING, MOST_WAITING
 from ledger_client.work.outbox import MOST_FRAMES, MOST_SECONDS
 from projections.cost_groups import MOST_GROUPS
 from projections.execution_queries import MOST_DESCENDANTS

@@ -65,7 +65,7 @@ def _opened(url: str, *, must_exist: bool) -> Iterator[Store]:
         if must_exist and not exists(url):
             message = f"there is no ledger at {shown(url)}"
             raise CommandFailed(message)
-        store = open_store(url, "full")
+        store = open_store(url, "full", alone=True)
     except DatabaseInUse:
         message = f"{shown(url)} is in use; stop the server that serves it first"
         raise CommandFailed(message) from None

@@ -6,6 +6,7 @@ import pytest
 from ledger.aggregates import Aggregates
 from ledger.mapper import LedgerMapper
 from ledger.sqlite import SQLiteStore, open_store
+from ledger.store import NO_END
 from ledger.unit import Policy, Unit
 from tests.given import EXECUTION_ID, STAMP, recorded
 from tests.recording import recording
@@ -29,7 +30,7 @@ def store_fixture(tmp_path: Path, ids: list[str]) -> Iterator[SQLiteStore]:
 
 
 def test_what_a_command_asks_for_twice_is_one_thing(store: SQLiteStore, ids: list[str]) -> None:
-    unit = Unit(Aggregates(store, MAPPER), {}, STAMP, Policy())
+    unit = Unit(Aggregates(store, MAPPER, NO_END), {}, STAMP, Policy())
 
     assert unit.execution(ids[0]) is unit.execution(ids[0])
 
@@ -37,7 +38,7 @@ def test_what_a_command_asks_for_twice_is_one_thing(store: SQLiteStore, ids: lis
 def test_a_unit_that_is_dropped_leaves_what_is_recorded_alone(
     store: SQLiteStore, ids: list[str]
 ) -> None:
-    aggregates = Aggregates(store, MAPPER)
+    aggregates = Aggregates(store, MAPPER, NO_END)
 
     Unit(aggregates, {}, STAMP, Policy()).execution(ids[0]).start(STAMP, "worker-1")
 
@@ -50,7 +51,7 @@ def test_the_cache_forgets_what_was_used_longest_ago(
     store: SQLiteStore, ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.aggregates._MOST_CACHED", 2)
-    aggregates = Aggregates(store, MAPPER)
+    aggregates = Aggregates(store, MAPPER, NO_END)
     first, second, third = ids
     before = {id_: aggregates.get(id_) for id_ in (first, second)}
 
@@ -62,6 +63,6 @@ def test_the_cache_forgets_what_was_used_longest_ago(
 
 
 def test_nothing_is_cached_of_what_is_not_there(store: SQLiteStore) -> None:
-    aggregates = Aggregates(store, MAPPER)
+    aggregates = Aggregates(store, MAPPER, NO_END)
 
     assert aggregates.get(EXECUTION_ID) is None

@@ -9,9 +9,9 @@ from ledger.commands import Annotate, Append, Complete, Start
 from ledger.commands.command import Decision
 from ledger.errors import IllegalTransition, NotFound, QueueFull, VersionMismatch
 from ledger.events import Thought
+from ledger.order_queue import MOST_BYTES_WAITING, MOST_COMMANDS, MOST_WAITING
 from ledger.orders import Answer
 from ledger.unit import Unit
-from ledger.writer import MOST_BYTES_WAITING, MOST_COMMANDS, MOST_WAITING
 from tests.given import frame
 from tests.recording import SECONDS, Recording, created, recording, topics
 

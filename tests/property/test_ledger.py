@@ -111,7 +111,7 @@ class LedgerLaws(RuleBasedStateMachine):
 
     @property
     def live(self) -> Aggregates:
-        return self.open_.ledger._writer._aggregates  # noqa: SLF001 - the law is about this
+        return self.open_.ledger._writer._memory.aggregates  # noqa: SLF001 - the law is about this
 
     def live_states(self) -> dict[str, bytes]:
         return {id_: state_of(self.live.get(id_)) for id_ in self.versions}
@@ -281,7 +281,8 @@ class LedgerLaws(RuleBasedStateMachine):
 
     @invariant()
     def what_is_stored_is_what_the_writer_decides_on(self) -> None:
-        fresh = Aggregates(self.open_.ledger._store, MAPPER)  # noqa: SLF001 - the law is about this
+        ledger = self.open_.ledger
+        fresh = Aggregates(ledger._store, MAPPER, ledger.position)  # noqa: SLF001 - the law is about this
         for id_ in self.touched:
             live = state_of(self.live.get(id_))
             stored = [MAPPER.read(event) for event in self.seen if event.id == id_]

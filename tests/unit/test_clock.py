@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from ledger.clock import TIME_LENGTH, format_time, never_backwards, parse_time, utc_now
+from ledger.clock import TIME_LENGTH, SteadyClock, format_time, parse_time, utc_now
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -40,12 +40,21 @@ def test_the_time_of_the_server_is_in_utc() -> None:
 
 def test_a_clock_that_goes_back_stands_still_until_it_has_caught_up() -> None:
     ticks = [NOON + timedelta(seconds=second) for second in (1, 5, 2, 4, 5, 6)]
-    clock = never_backwards(iter(ticks).__next__, NOON)
+    clock = SteadyClock(iter(ticks).__next__, NOON)
 
     assert [(clock() - NOON).seconds for _ in ticks] == [1, 5, 5, 5, 5, 6]
 
 
 def test_a_clock_starts_no_earlier_than_what_was_recorded_last() -> None:
-    clock = never_backwards(lambda: NOON - timedelta(days=1), NOON)
+    clock = SteadyClock(lambda: NOON - timedelta(days=1), NOON)
 
     assert clock() == NOON
+
+
+def test_a_clock_tells_no_time_before_one_that_others_recorded() -> None:
+    clock = SteadyClock(lambda: NOON, NOON)
+
+    clock.not_before(NOON + timedelta(seconds=3))
+    clock.not_before(NOON + timedelta(seconds=1))
+
+    assert clock() == NOON + timedelta(seconds=3)
