@@ -1,8 +1,9 @@
 """Workers of several servers: a lease is in force everywhere, and what falls due happens once."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 
@@ -114,6 +115,48 @@ async def test_a_worker_whose_server_ended_goes_on_at_another() -> None:
         assert (await there.post("complete", {"output": {}})).status == 200
         expected = ["created", "started", "content_streamed", "content_streamed", "completed"]
         assert await there.types() == expected
+
+
+async def test_a_server_that_is_behind_asks_the_log_whose_the_work_is(
+    nodes: list[Node], agent: Json
+) -> None:
+    first, behind, _ = nodes
+    await asked(first.api, agent)
+    (before,) = await claimed(first.api, "Clerk", wait_seconds=SECONDS)
+    await until(lambda: _knows(behind, before.id))
+    with kept_behind(behind) as is_behind:
+        await first.api.post("/executions", {"agent_id": agent["id"], "input": {}})
+        await until(is_behind)
+
+        await before.post("release")
+        (work,) = await claimed(first.api, "Clerk", wait_seconds=SECONDS)
+        replies = [await at(behind.api, work).post("heartbeat") for _ in range(2)]
+
+    assert [reply.status for reply in replies] == [200, 200]
+    assert (await at(behind.api, work).post("complete", {"output": {}})).status == 200
+
+
+async def _knows(node: Node, id_: str) -> bool:
+    return node.standing.leases.of(id_) is not None
+
+
+@contextmanager
+def kept_behind(node: Node) -> Iterator[Callable[[], Awaitable[bool]]]:
+    """A server that follows the others no further than their next commit; tells when it is there."""
+    holding, go_on = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        holding.set()
+        go_on.wait(60)
+
+    async def is_holding() -> bool:
+        return holding.is_set()
+
+    node.services.ledger.subscribe(hold)
+    try:
+        yield is_holding
+    finally:
+        go_on.set()
 
 
 async def test_whoever_lost_the_lease_at_one_server_is_refused_at_the_others(
