@@ -113,10 +113,13 @@ class Keyring:
     def __init__(self) -> None:
         self._by_digest: dict[str, Key] = {}
         self._revoked: set[str] = set()
+        self.changes = 1
+        """Grows with each change: as long as it stays, whoever was let in would be again."""
 
     def take_in(self, keys: Iterable[Key]) -> None:
         """Know keys that were in force at some time since it began to follow."""
         self._by_digest |= {key.digest: key for key in keys if key.id not in self._revoked}
+        self.changes += 1
 
     def follow(self, recorded: Sequence[Recorded]) -> None:
         """Know what was recorded of keys."""
@@ -131,6 +134,7 @@ class Keyring:
                 self._by_digest = {
                     digest: key for digest, key in self._by_digest.items() if key.id != event.id
                 }
+                self.changes += 1
 
     @property
     def is_empty(self) -> bool:

@@ -142,7 +142,7 @@ async def _knows(node: Node, id_: str) -> bool:
 
 @contextmanager
 def kept_behind(node: Node) -> Iterator[Callable[[], Awaitable[bool]]]:
-    """A server that follows the others no further than their next commit; tells when it is there."""
+    """A server that follows the others up to their next commit only; tells when it is there."""
     holding, go_on = threading.Event(), threading.Event()
 
     def hold(_: object) -> None:
