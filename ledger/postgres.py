@@ -86,10 +86,7 @@ class PostgresStore:
 
     def follow(self, others_inserted: Callable[[], None]) -> None:
         """Have a function called soon after others inserted, and each second."""
-        writing = self._writing
-        self._listening = Listening(
-            self._url, writing.channel, lambda pid: pid == writing.pid, others_inserted
-        )
+        self._listening = Listening(self._url, self._writing, others_inserted)
 
     def read_log(self, after: int, limit: int) -> list[Recorded]:
         """Events of the whole ledger after a position, in order."""

@@ -16,11 +16,11 @@ from ledger.errors import StoreFailed
 from ledger.heartbeats import Heard, Silences
 from ledger.ids import random_hex
 from ledger.postgres_connection import connect
+from ledger.postgres_right import ONE_AT_A_TIME, writers
 
 T = TypeVar("T")
 _Session = Connection[tuple[Any, ...]]
 
-_TURN: Final = SQL("SELECT pg_advisory_xact_lock(hashtextextended('ledger.heartbeats', 0))")
 _TABLE: Final = SQL(
     "CREATE UNLOGGED TABLE heartbeats ("
     'lease text COLLATE "C" PRIMARY KEY, '
@@ -55,11 +55,6 @@ _ASK: Final = SQL(
     " THEN extract(epoch FROM clock_timestamp() - heard_at)::float8 ELSE 'Infinity' END "
     "FROM heartbeats WHERE lease = '' OR lease = ANY(%s) AND heard_by <> %s"
 )
-_SERVERS: Final = SQL(
-    "SELECT count(DISTINCT pid) FROM pg_locks, pg_namespace"
-    " WHERE locktype = 'advisory' AND classid = 1279607879::oid"
-    " AND objid = pg_namespace.oid AND nspname = current_schema() AND granted"
-)
 
 
 class PostgresHeartbeats:
@@ -92,8 +87,7 @@ class PostgresHeartbeats:
 
     def is_alone(self) -> bool:
         """Whether no other server holds the right to write just now."""
-        row = self._do(lambda session: session.execute(_SERVERS).fetchone())
-        return row is not None and row[0] <= 1
+        return self._do(writers) <= 1
 
     def close(self) -> None:
         """Let go of the database."""
@@ -120,7 +114,7 @@ class PostgresHeartbeats:
 def _opened(url: str) -> _Session:
     session = connect(url)
     with session.transaction():
-        session.execute(_TURN)  # two that make the same table at once refuse each other
+        session.execute(ONE_AT_A_TIME)
         row = session.execute(_IS_THERE).fetchone()
         if row is None or not row[0]:
             session.execute(_TABLE)

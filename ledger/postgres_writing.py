@@ -12,13 +12,13 @@ from typing import Any, Final
 import psycopg
 import structlog
 from psycopg import Connection, Cursor
-from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL, Composed, Identifier
 
-from ledger.errors import DatabaseInUse, StoreFailed
+from ledger.errors import DatabaseInUse
 from ledger.event import Storable
 from ledger.postgres_connection import connect
 from ledger.postgres_reading import read_log
+from ledger.postgres_right import ONE_AT_A_TIME, take_the_right_to_write
 from ledger.store import Author, Durability, OutcomeUnknown
 
 PATIENCE_SECONDS: Final = 30.0
@@ -32,13 +32,11 @@ _WAIT_TO_OPEN: Final = "2s"
 _WAIT_TO_COME_BACK: Final = "20s"
 _STATEMENT_BYTES: Final = 4 * 1024 * 1024
 _NEWS_PAGE: Final = 5_000
-_KEY: Final = SQL("(1279607879::bigint << 32 | oid::bigint)")  # "LEDG", and the schema's number
-_MAKING: Final = SQL("(1279607880::bigint << 32 | oid::bigint)")
-_SCHEMA: Final = SQL("FROM pg_namespace WHERE nspname = current_schema()")
-_ONE_AT_A_TIME: Final = SQL("SELECT pg_advisory_xact_lock({}) {}").format(_MAKING, _SCHEMA)
 _LAST: Final = SQL("SELECT coalesce(max(notification_id), 0) FROM stored_events")
-_BEGIN: Final = SQL("BEGIN; LOCK TABLE stored_events IN EXCLUSIVE MODE; {}").format(_LAST)
-# The notification has a transaction of its own, for sending one is serialised over all databases.
+_BEGIN: Final = SQL(
+    "BEGIN; LOCK TABLE stored_events IN EXCLUSIVE MODE; "
+    "SELECT coalesce(max(notification_id), 0) FROM stored_events"
+)
 _INSERT: Final = SQL(
     "INSERT INTO stored_events"
     " (originator_id, originator_version, topic, state, notification_id) "
@@ -92,16 +90,18 @@ class WritingSession:
         self._wanted: Sequence[Storable] = ()  # to be inserted, as the author said last
         self._sent: Sequence[Storable] = ()  # to be committed, and nobody said what became of it
         self.pid = 0
-        """The number of the session, by which notifications are known."""
+        """The number of the session's process, by which its notifications are known."""
         self.channel = ""
-        """On which a notification follows each commit."""
+        """On which a notification follows each commit, where there is anybody to hear it."""
+        self.has_company = True
+        """Whether others may be there."""
         self._open(_WAIT_TO_OPEN)
 
     def execute(self, *statements: SQL | Composed) -> None:
         """Make or change tables, one process after the other."""
         assert self._connection is not None
         with self._connection.transaction():
-            self._connection.execute(_ONE_AT_A_TIME)
+            self._connection.execute(ONE_AT_A_TIME)
             for statement in statements:
                 self._connection.execute(statement, prepare=False)
 
@@ -152,19 +152,13 @@ class WritingSession:
         connection = connect(self._url)
         try:
             connection.execute(_DURABILITY[self._durability])
-            schema = _take_the_right_to_write(connection, wait, alone=self._alone)
-        except LockNotAvailable:
-            holder = _holder(connection)
-            connection.close()
-            message = f"it is in use by {holder}"
-            raise DatabaseInUse(message, pid=holder) from None
+            right = take_the_right_to_write(connection, wait, alone=self._alone)
+            connection.execute(_PATIENCE_OF_OTHERS)
         except BaseException:
             connection.close()
             raise
         self._connection = connection
-        self.pid = connection.info.backend_pid
-        self.channel = f"execution_ledger_{schema}"
-        self._commit = SQL("COMMIT; NOTIFY {}").format(Identifier(self.channel))
+        self.pid, self.channel = right.pid, f"execution_ledger_{right.schema}"
 
     def _attempt(self, author: Author | None) -> Sequence[int]:
         if self._connection is None:
@@ -176,12 +170,9 @@ class WritingSession:
             with connection.cursor() as cursor:
                 return self._transact(cursor, author)
         except psycopg.Error as error:
-            if connection.closed or isinstance(error, _SESSION_IS_OVER):
+            if self._sent or connection.closed or isinstance(error, _SESSION_IS_OVER):
                 raise _SessionLost from error
             connection.execute("ROLLBACK")
-            with connection.cursor() as cursor:
-                if own := self._arrived(cursor):
-                    return own
             raise
         except BaseException:
             connection.execute("ROLLBACK")
@@ -204,9 +195,15 @@ class WritingSession:
         for place, some in _statements(self._wanted):
             cursor.execute(_INSERT, _columns(last + place, some))
         self._sent = self._wanted
-        cursor.execute(self._commit, prepare=False)
+        cursor.execute(self._commit(), prepare=False)
         self._sent = ()
         return range(last + 1, last + len(self._wanted) + 1)
+
+    def _commit(self) -> SQL | Composed:
+        """The notification is a transaction of its own: they wait for each other, everywhere."""
+        if not self.has_company:
+            return SQL("COMMIT")
+        return SQL("COMMIT; NOTIFY {}").format(Identifier(self.channel))
 
     def _tell(self, author: Author | None, last: int, cursor: _Cursor) -> None:
         """Give the author what others inserted, and ask again what to insert."""
@@ -221,7 +218,7 @@ class WritingSession:
 
         An event's bytes hold its id, so that no other is taken for it.
         """
-        sent, self._sent = self._sent, ()
+        sent = self._sent
         if not sent:
             return ()
         row = cursor.execute(
@@ -230,26 +227,10 @@ class WritingSession:
             (str(sent[0].originator_id), sent[0].originator_version),
             binary=True,
         ).fetchone()
+        self._sent = ()
         if row is None or row[1] != sent[0].state:
             return ()
         return range(row[0], row[0] + len(sent))
-
-
-def _take_the_right_to_write(
-    connection: Connection[tuple[Any, ...]], wait: str, *, alone: bool
-) -> int:
-    """Returns the number of the schema."""
-    connection.execute(SQL("SET lock_timeout = {}").format(wait))
-    take = SQL("pg_advisory_lock" if alone else "pg_advisory_lock_shared")
-    row = connection.execute(
-        SQL("SELECT oid::bigint, {}({}) {}").format(take, _KEY, _SCHEMA)
-    ).fetchone()
-    if row is None:
-        message = "the URL's search_path names no schema that exists"
-        raise StoreFailed(message)
-    connection.execute(_PATIENCE_OF_OTHERS)
-    schema: int = row[0]
-    return schema
 
 
 def _statements(events: Sequence[Storable]) -> Iterator[tuple[int, Sequence[Storable]]]:
@@ -282,16 +263,3 @@ def _last_result(cursor: _Cursor) -> int:
     assert row is not None
     number: int = row[0]
     return number
-
-
-def _holder(connection: Connection[tuple[Any, ...]]) -> str:
-    """Who has the right to write, in words."""
-    row = connection.execute(
-        SQL(
-            "SELECT application_name, coalesce(host(client_addr), 'this machine'), pid "
-            "FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks, pg_namespace"
-            " WHERE locktype = 'advisory' AND classid = 1279607879::oid"
-            " AND objid = pg_namespace.oid AND nspname = current_schema() AND granted)"
-        )
-    ).fetchone()
-    return "another server" if row is None else f"{row[0]} on {row[1]}, session {row[2]}"

@@ -5,6 +5,7 @@ from math import inf
 
 import pytest
 
+from ledger.application import Ledger
 from ledger.database import open_heartbeats
 from ledger.errors import StoreFailed
 from ledger.heartbeats import Heard, Heartbeats
@@ -136,3 +137,11 @@ def test_many_are_told_of_at_once(servers: Servers) -> None:
 
 def test_one_server_needs_no_heartbeats_of_others() -> None:
     assert open_heartbeats("sqlite:///some.db") is None
+
+
+def test_a_server_knows_whether_it_is_alone(servers: Servers, url: str) -> None:
+    with Ledger(url):
+        assert servers[0].is_alone()
+        with Ledger(url):
+            assert not servers[0].is_alone()
+        assert servers[0].is_alone()

@@ -107,6 +107,9 @@ class LedgerLaws(RuleBasedStateMachine):
         self.folder.cleanup()
         assert log == self.seen
 
+    def settle(self) -> None:
+        """See to it that the ledger knows all there is, if that is not plain."""
+
     # What the writer decides on. Nothing is in flight when a rule looks.
 
     @property
@@ -256,6 +259,7 @@ class LedgerLaws(RuleBasedStateMachine):
             data.draw(ON_EXISTING[data.draw(kinds)](id_, self.subjects.get(id_, "none")))
             for id_ in ids
         ]
+        self.settle()
         with self.open_.writer_held():
             self.see(self.unseen())
             replies = [self.open_.hand_over(command) for command in commands]
