@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from ledger_client.seen import Seen
 
 PREFIX: Final = "/api/v1"
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
@@ -24,6 +26,7 @@ class Options:
         timeout: seconds to wait for a connection, and for each part of an answer.
         max_retries: how often a request is sent again after it failed for no fault of its own.
         spill: where recordings wait for a server that is away; None keeps them in memory.
+        seen: what all that have these options were told of the log.
     """
 
     base_url: str
@@ -32,6 +35,7 @@ class Options:
     timeout: float
     max_retries: int
     spill: Path | None
+    seen: Seen = field(default_factory=Seen, compare=False, repr=False)
 
     @property
     def headers(self) -> dict[str, str]:

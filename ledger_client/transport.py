@@ -55,7 +55,7 @@ class Transport:
     def send(self, request: Request) -> Reply:
         """One try of one request. Raises ConnectionFailed."""
         try:
-            return _reply(self._http.send(self._build(request)))
+            return _reply(self.options, self._http.send(self._build(request)))
         except httpx.RequestError as error:
             raise failed(self.options, error) from error
 
@@ -68,7 +68,7 @@ class Transport:
             try:
                 if response.is_error:
                     response.read()
-                    raise _refusal(response)
+                    raise _refusal(self.options, response)
                 yield response.iter_raw()
             finally:
                 response.close()
@@ -144,7 +144,7 @@ class AsyncTransport(AsyncExecutor):
     async def send(self, request: Request) -> Reply:
         """One try of one request. Raises ConnectionFailed."""
         try:
-            return _reply(await self._http.send(self._build(request)))
+            return _reply(self.options, await self._http.send(self._build(request)))
         except httpx.RequestError as error:
             raise failed(self.options, error) from error
 
@@ -157,7 +157,7 @@ class AsyncTransport(AsyncExecutor):
             try:
                 if response.is_error:
                     await response.aread()
-                    raise _refusal(response)
+                    raise _refusal(self.options, response)
                 yield response.aiter_raw()
             finally:
                 await response.aclose()
@@ -184,11 +184,12 @@ def _arguments(options: Options, request: Request) -> dict[str, Any]:
         "url": options.url(request.path),
         "params": request.params or None,
         "content": request.body,
-        "headers": dict(request.headers),
+        "headers": {**options.seen.headers, **request.headers},
     }
 
 
-def _reply(response: httpx.Response) -> Reply:
+def _reply(options: Options, response: httpx.Response) -> Reply:
+    options.seen.note(response.request.headers, response.headers)
     try:
         body = response.json() if response.content else None
     except ValueError:
@@ -197,8 +198,8 @@ def _reply(response: httpx.Response) -> Reply:
     return Reply(response.status_code, body, after, response.reason_phrase)
 
 
-def _refusal(response: httpx.Response) -> ApiError:
-    reply = _reply(response)
+def _refusal(options: Options, response: httpx.Response) -> ApiError:
+    reply = _reply(options, response)
     return api_error(reply.status, reply.body, reply.retry_after, reply.phrase)
 
 

@@ -12,9 +12,10 @@ from sqlalchemy import Connection, MetaData, Table
 
 from ledger.mapper import Recorded
 from projections import tracking
-from projections.dialect import keep_out
+from projections.dialect import alone, keep_out
+from projections.leases import Sole
 from projections.projection import Projection
-from projections.store import ViewStore
+from projections.store import ViewStore, with_names
 from projections.tracking import Tracked
 
 
@@ -48,37 +49,50 @@ def names_of_all(builds: Iterable[Build]) -> Mapping[str, str]:
 def prepare(store: ViewStore) -> None:
     """Make the tables in which builds are tracked, if there are none."""
     with store.writing() as connection:
+        alone(connection)
         tracking.metadata.create_all(connection)
 
 
 def live(store: ViewStore, projection: Projection) -> Build:
     """The live build of a projection; its empty tables are made if there is none."""
     with store.writing() as connection:
-        for row in tracking.builds_of(connection, projection):
-            if row.live:
-                return Build(projection, row)
-        return _make(connection, projection, number=1, live=True)
+        found = _live(connection, projection)
+        if found is None:
+            tracking.hold_still(connection)
+            found = _live(connection, projection)  # another server may have made them meanwhile
+        return found or _make(connection, projection, number=1, live=True)
 
 
-def begin(store: ViewStore, projection: Projection) -> Build:
-    """Make empty tables beside the live ones. What an earlier attempt left behind goes."""
-    live(store, projection)
+def begin(store: ViewStore, *projections: Projection) -> list[Build]:
+    """Make empty tables beside the live ones. What earlier attempts left behind goes.
+
+    All at once, so that of two that begin to rebuild the same views one gives all of them way.
+    """
+    for projection in projections:
+        live(store, projection)
     with store.writing() as connection:
-        rows = tracking.builds_of(connection, projection)
-        for row in rows:
-            if not row.live:
-                _drop(connection, _tables(row))
-        tracking.forget(connection, projection.name, projection.version, live=False)
-        number = rows[-1].build + 1
-    with store.writing(names_of(projection, number)) as connection:
-        return _make(connection, projection, number, live=False)
+        tracking.hold_still(connection)
+        return [_begin(connection, projection) for projection in projections]
+
+
+def _begin(connection: Connection, projection: Projection) -> Build:
+    rows = tracking.builds_of(connection, projection)
+    for row in rows:
+        if not row.live:
+            _drop(connection, _tables(row))
+    tracking.forget(connection, projection.name, projection.version, live=False)
+    number = rows[-1].build + 1
+    with_names(connection, names_of(projection, number))
+    begun = _make(connection, projection, number, live=False)
+    with_names(connection, None)
+    return begun
 
 
 def swap(connection: Connection, build: Build) -> None:
     """Put a build in the place of the live one, whose tables are dropped, in this transaction.
 
     Args:
-        connection: in a transaction that writes, with plain names.
+        connection: in a transaction that writes, with plain names, in which builds hold still.
         build: in the making, and no less far than the live one.
     """
     plain = [table.name for table in build.projection.metadata.tables.values()]
@@ -89,31 +103,50 @@ def swap(connection: Connection, build: Build) -> None:
     tracking.make_live(connection, build.row)
 
 
-def reset(store: ViewStore, projection: Projection) -> Build:
-    """Empty the live build: what it contains is not of this log."""
+def reset(store: ViewStore, build: Build) -> None:
+    """Empty a live build, unless somebody did so already: what it contains is not of this log."""
+    projection = build.projection
     with store.writing() as connection:
-        for row in tracking.builds_of(connection, projection):
+        tracking.hold_still(connection)
+        rows = tracking.builds_of(connection, projection)
+        if build.row not in rows:
+            return
+        for row in rows:
             _drop(connection, _tables(row))
         for is_live in (True, False):
             tracking.forget(connection, projection.name, projection.version, live=is_live)
-        return _make(connection, projection, number=1, live=True)
+        _make(connection, projection, number=1, live=True)
 
 
-def drop_others(store: ViewStore, projections: Collection[Projection]) -> list[str]:
+def drop_others(
+    store: ViewStore, projections: Collection[Projection], leadership: Sole
+) -> tuple[list[str], list[str]]:
     """Drop the builds of projections and versions that this code does not know.
 
+    Those that somebody leads are left: a server of another version runs beside this one.
+
     Returns:
-        What was dropped, as "name v1".
+        What was dropped, and what was left, as "name v1".
     """
     known = {(each.name, each.version) for each in projections}
-    dropped = []
+    dropped, left = [], []
     with store.writing() as connection:
+        tracking.hold_still(connection)
+        in_use = leadership.in_use(connection)
         for row in tracking.tracked(connection):
-            if (row.projection, row.version) not in known:
+            which, called = (row.projection, row.version), f"{row.projection} v{row.version}"
+            if which in in_use and which not in known:
+                left.append(called)
+            elif which not in known:
                 _drop(connection, _tables(row))
                 tracking.forget(connection, row.projection, row.version, live=row.live)
-                dropped.append(f"{row.projection} v{row.version}")
-    return dropped
+                dropped.append(called)
+    return dropped, left
+
+
+def _live(connection: Connection, projection: Projection) -> Build | None:
+    rows = tracking.builds_of(connection, projection)
+    return next((Build(projection, row) for row in rows if row.live), None)
 
 
 def _make(connection: Connection, projection: Projection, number: int, *, live: bool) -> Build:

@@ -1,7 +1,8 @@
 """The loop that keeps views up with the log, in a thread of its own.
 
 The writer of events wakes it after each commit; once a second it looks by itself, should a wake-up
-have been lost, or should another process have written.
+have been lost, or should another process have written. Of several servers on one database one folds
+a view, and the others read how far it is: at once and often while somebody waits for it.
 """
 
 import threading
@@ -12,8 +13,10 @@ import structlog
 
 from ledger.clock import Clock, parse_time, utc_now
 from projections import tracking
+from projections.bell import FREE, MOVED, WANTED, Bell
 from projections.folding import describe
 from projections.follower import Follower, Progress
+from projections.leases import Terms
 from projections.projection import Log, Projection
 from projections.rebuild import PAGE_SIZE, Advance, Rebuild
 from projections.steps import Steps
@@ -22,7 +25,10 @@ from projections.waiters import Waiters
 
 log = structlog.get_logger()
 
+_TERMS = Terms()
+
 _POLL_SECONDS = 1.0
+_IMPATIENT_SECONDS = 0.02
 _LONGEST_REST = 0.5
 _REST_PER_WORK = 30.0
 
@@ -38,6 +44,7 @@ class CatchUp:
         *,
         clock: Clock = utc_now,
         page_size: int = PAGE_SIZE,
+        terms: Terms = _TERMS,
     ) -> None:
         """Make missing tables; nothing is folded before `start` or `turn`.
 
@@ -47,16 +54,20 @@ class CatchUp:
             source: the log.
             clock: the time, for ages.
             page_size: the most events to save in one transaction.
+            terms: of the leases by which several servers agree who folds.
         """
         self._store = store
         self._source = source
         self._clock = clock
         self._page_size = page_size
-        self._steps = Steps(store, projections, source, clock, page_size)
+        self._steps = Steps(store, projections, source, clock, page_size, terms)
+        self._bell = Bell(store.engine, terms.holder, self._heard)
         self._signal = threading.Condition()
         self._waiters = Waiters(self._hurry)
         self._waiters.moved(self._steps.positions)
         self._head = 0  # the furthest position that we were woken for
+        self._calls = 0  # by other servers, and by who waits for them
+        self._leads_some = True  # as far as is known
         self._resting = False  # then a commit does not wake the thread, somebody who waits does
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -68,29 +79,47 @@ class CatchUp:
         """Follow the log in a thread of its own."""
         self._thread = threading.Thread(target=self._run, name="catch-up", daemon=True)
         self._thread.start()
+        self._bell.start()
 
     def stop(self) -> None:
-        """Finish the page at hand and stop."""
+        """Finish the page at hand and stop; another server may go on at once."""
         with self._signal:
             self._stopping = True
             self._signal.notify_all()
         if self._thread is not None:
             self._thread.join()
+        self._bell.stop()
+        self._steps.leadership.give_up()
+        self._bell.ring(FREE)
 
     def wake(self, position: int) -> None:
         """Tell the loop that the log has grown up to a position. Cheap, and from any thread."""
         with self._signal:
             self._head = max(self._head, position)
-            if not self._resting:
+            if self._leads_some and not self._resting:
                 self._signal.notify_all()
 
     def turn(self) -> bool:
-        """Fold a page for each projection, without a thread; returns whether any of them moved."""
+        """Fold a page for each projection that is led here; returns whether any of them moved."""
+        self._steps.leadership.session = self._bell.session
         moved = self._steps.turn()
+        self._leads_some = self.led > 0
         self._waiters.moved(self._steps.positions)
+        if moved:
+            self._bell.ring(MOVED)
         return moved
 
     # Asking.
+
+    @property
+    def led(self) -> int:
+        """How many views are folded here, as far as is known."""
+        return len(self._steps.led)
+
+    @property
+    def leads(self) -> bool:
+        """Whether all of them are."""
+        return self.led == len(self._steps.followers)
 
     @property
     def ready(self) -> bool:
@@ -113,6 +142,10 @@ class CatchUp:
     async def reached(self, position: int, timeout: float, *names: str) -> bool:  # noqa: ASYNC109 - the answer is a bool, not an exception
         """The same for an asyncio task; any number of tasks may wait."""
         return await self._waiters.reached(position, timeout, names)
+
+    def lacks(self, position: int) -> int:
+        """How many events up to a position the view that is least far does not contain."""
+        return max(0, position - min(self._steps.positions.values(), default=position))
 
     def progress(self) -> list[Progress]:
         """How each projection is doing."""
@@ -150,38 +183,62 @@ class CatchUp:
 
     def _run(self) -> None:
         while not self._stopping:
-            seen, began = self._head, perf_counter()
+            seen, began = (self._head, self._calls), perf_counter()
             try:
                 moved = self.turn()
             except Exception as error:  # the thread must outlive whatever the disk does
                 log.error("catch-up failed; trying again", error=describe(error))  # noqa: TRY400 - a traceback would show what users recorded
-                moved = False
+                self._wait_for_more(seen, _POLL_SECONDS)
+                continue
             if moved:
-                self._rest(perf_counter() - began)
+                self._rest(perf_counter() - began, seen)
+            elif not self.leads and len(self._waiters):
+                self._bell.ring(WANTED)
+                self._wait_for_more(seen, _IMPATIENT_SECONDS)
             else:
-                self._wait_for_more(seen)
+                self._wait_for_more(seen, _POLL_SECONDS)
 
-    def _wait_for_more(self, seen: int) -> None:
+    def _wait_for_more(self, seen: tuple[int, int], most: float) -> None:
         with self._signal:
-            self._signal.wait_for(lambda: self._stopping or self._head > seen, _POLL_SECONDS)
+            self._signal.wait_for(lambda: self._stopping or self._is_called(*seen), most)
 
-    def _rest(self, worked: float) -> None:
+    def _is_called(self, head: int, calls: int) -> bool:
+        return self._calls > calls or (self._leads_some and self._head > head)
+
+    def _rest(self, worked: float, seen: tuple[int, int]) -> None:
         """Let what is recorded meanwhile become one page, unless there is a backlog or a waiter.
 
         Under load this leaves most of the interpreter to the writer and the requests.
         """
+        _, calls = seen
         with self._signal:
             self._resting = True
-            self._signal.wait_for(self._may_not_rest, min(_LONGEST_REST, worked * _REST_PER_WORK))
+            self._signal.wait_for(
+                lambda: self._calls > calls or self._may_not_rest(),
+                min(_LONGEST_REST, worked * _REST_PER_WORK),
+            )
             self._resting = False
 
     def _may_not_rest(self) -> bool:
-        behind = self._source.position - min(self._steps.positions.values(), default=0)
+        led = [follower.position for follower in self._steps.led]
+        behind = self._source.position - min(led, default=self._source.position)
         return self._stopping or len(self._waiters) > 0 or behind >= self._page_size
 
     def _hurry(self) -> None:
+        """Somebody begins to wait."""
         with self._signal:
+            self._calls += not self.leads
             self._signal.notify_all()
+
+    def _heard(self, word: str) -> None:
+        """Another server says something."""
+        if word == FREE:
+            self._steps.leadership.doubt()
+        is_news = {FREE: True, WANTED: self._leads_some, MOVED: len(self._waiters) > 0}
+        if is_news.get(word, False):
+            with self._signal:
+                self._calls += 1
+                self._signal.notify_all()
 
     def _progress_of(self, follower: Follower) -> Progress:
         position = follower.position
@@ -198,4 +255,5 @@ class CatchUp:
             lag_seconds=max(0.0, seconds),
             parked=follower.parked,
             error=follower.fault,
+            leads=self._steps.leadership.leads(follower.projection),
         )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Engine,
     Index,
     String,
+    Table,
     create_engine,
     event,
 )
@@ -30,6 +31,13 @@ WRITES = "writes"
 NUL_SHOWN: Final = "\N{SYMBOL FOR NULL}"
 """What stands in the views of PostgreSQL for a NUL, which it cannot keep in a text."""
 _GATE = "views_gate"
+_ALONE = (
+    "SELECT pg_advisory_xact_lock(1447642455, oid::bigint::bit(32)::int)"  # "VIEW"
+    " FROM pg_namespace WHERE nspname = current_schema()"
+)
+_MOST_IDLE = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
+_LONGEST_WAIT = "1s"
+_LOCK_NOT_AVAILABLE = "55P03"
 _BUSY_MILLISECONDS = 30_000
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -96,7 +104,38 @@ def prepare(engine: Engine) -> None:
     """Make what `come_in` and `keep_out` need."""
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
+            alone(connection)
             connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {_GATE} ()")
+
+
+def is_shared(engine: Engine) -> bool:
+    """Whether other processes may fold the views of this database, too."""
+    return engine.dialect.name == "postgresql"
+
+
+def alone(connection: Connection) -> None:
+    """Let nobody else who asks for the same go on before the transaction ends.
+
+    Two that make a table at the same time fail otherwise, even where it is made only if there is
+    none.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_ALONE)
+
+
+def hold_still(connection: Connection, table: Table) -> None:
+    """Wait until nobody writes to a table, and let nobody begin before the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE")
+
+
+def begin_writing(connection: Connection) -> None:
+    """Let a transaction end by itself when its process says nothing more: it may be lost, or stand.
+
+    What it has locked nobody else could take over.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_MOST_IDLE)
 
 
 def come_in(connection: Connection) -> None:
@@ -111,9 +150,19 @@ def come_in(connection: Connection) -> None:
 
 
 def keep_out(connection: Connection) -> None:
-    """Wait until nobody reads, and let nobody begin before the transaction ends."""
+    """Wait until nobody reads, and let nobody begin before the transaction ends.
+
+    Not for long: while it waits nobody else begins to read either, and whoever reads may be slow,
+    or stand. Then it fails, and `is_kept_waiting` tells.
+    """
     if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LONGEST_WAIT}'")
         connection.exec_driver_sql(f"LOCK TABLE {_GATE} IN ACCESS EXCLUSIVE MODE")
+
+
+def is_kept_waiting(error: SQLAlchemyError) -> bool:
+    """Whether a lock was not to be had in time."""
+    return getattr(getattr(error, "orig", None), "sqlstate", "") == _LOCK_NOT_AVAILABLE
 
 
 def is_away(engine: Engine, error: SQLAlchemyError) -> bool:

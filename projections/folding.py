@@ -6,7 +6,7 @@ from operator import itemgetter
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from ledger.events import FRAME_TOPICS
@@ -17,8 +17,7 @@ from projections.projection import Page
 
 log = structlog.get_logger()
 
-STORE_FAULTS = (OperationalError, InterfaceError, PoolExhausted, OSError, MemoryError)
-"""Not the event's fault: the same page may succeed when the disk or the database is back."""
+_STORE_FAULTS = (OperationalError, InterfaceError, PoolExhausted, OSError, MemoryError)
 
 _FRAMES = frozenset(FRAME_TOPICS)
 _POSITION = itemgetter(Recorded._fields.index("position"))
@@ -60,14 +59,15 @@ def fold_or_park(
         How many events were parked.
 
     Raises:
-        STORE_FAULTS: nothing is wrong with the events; undo the transaction and try again.
+        Exception: a fault of the store; nothing is wrong with the events. Undo the transaction
+            and try again.
     """
     try:
         with connection.begin_nested():
             fold(connection, build, portions)
-    except STORE_FAULTS:
-        raise
     except Exception as error:  # whatever a projection may fail with
+        if is_store_fault(error):
+            raise
         page = portions.page
         if len(page.events) > 1:
             half = len(page.events) // 2
@@ -79,6 +79,12 @@ def fold_or_park(
         _park(connection, build, page.events[0], error, now())
         return 1
     return 0
+
+
+def is_store_fault(error: Exception) -> bool:
+    """Whether it is not the event's fault: the same page may succeed when the store is back."""
+    is_over = isinstance(error, DBAPIError) and error.connection_invalidated
+    return is_over or isinstance(error, _STORE_FAULTS)
 
 
 def _park(connection: Connection, build: Build, event: Recorded, error: Exception, at: int) -> None:

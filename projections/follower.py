@@ -8,6 +8,7 @@ from projections import builds, tracking
 from projections.builds import Build
 from projections.projection import Projection
 from projections.store import ViewStore
+from projections.tracking import Tracked
 
 ATTEMPTS = 3
 """How often a page is tried before the event that a projection fails at is sought and parked."""
@@ -28,6 +29,7 @@ class Progress(NamedTuple):
         lag_seconds: the age of the oldest event it does not contain; 0 when there is none.
         parked: how many events it could not take.
         error: the last one, None when all is well.
+        leads: whether it is folded by this process; whoever does not lead knows of no error.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Progress(NamedTuple):
     lag_seconds: float
     parked: int
     error: str | None
+    leads: bool
 
 
 class Follower:
@@ -76,6 +79,12 @@ class Follower:
         self.attempts, self.fault = 0, None
         with store.reading() as connection:
             self.parked = tracking.parked_count(connection, self.build.row)
+
+    def see(self, row: Tracked, parked: int, *, led: bool) -> None:
+        """How the live build is according to the database; whoever leads knows what went wrong."""
+        if not led or row.build != self.build.row.build:
+            self.attempts, self.fault = 0, None
+        self.build, self.parked = Build(self.projection, row), parked
 
     def succeeded(self, build: Build, parked: int) -> None:
         """A page was saved."""

@@ -1,21 +1,25 @@
 """Rebuilding views from the log while the old ones go on answering."""
 
 from collections.abc import Callable, Collection
+from time import sleep
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from ledger.clock import Clock, utc_now
 from projections import builds, tracking
+from projections.dialect import is_kept_waiting
 from projections.folding import Portions, fold_or_park, until
 from projections.identities import LogReader
 from projections.projection import Log, Page, Projection
-from projections.store import ViewStore, with_plain_names
+from projections.store import ViewStore, with_names
 from projections.times import micros
 
 Advance = Callable[[int, int], None]
 """Told the position reached and the position of the log's end."""
 
 PAGE_SIZE = 8000
+_PAUSE_SECONDS = 0.5
 
 
 class RebuildAbandoned(Exception):
@@ -40,7 +44,7 @@ class Rebuild:
         self._clock = clock
         self._page_size = page_size
         builds.prepare(store)
-        self._builds = [builds.begin(store, projection) for projection in projections]
+        self._builds = builds.begin(store, *projections)
         self._names = builds.names_of_all(self._builds)
 
     def run(self, advance: Advance) -> None:
@@ -79,11 +83,23 @@ class Rebuild:
 
     def _swap(self) -> None:
         """Become live. Never go back: what a view has shown, the view in its place shows too."""
+        before = self._builds
+        while True:
+            try:
+                return self._try_to_swap()
+            except OperationalError as error:
+                if not is_kept_waiting(error):
+                    raise
+            self._builds = before
+            sleep(_PAUSE_SECONDS)  # in which others may read
+
+    def _try_to_swap(self) -> None:
         with self._store.writing(self._names) as connection:
+            tracking.hold_still(connection)
             target = self._furthest_live(connection)
             while self._position < target:
                 self._fold(connection, until(self._reader.page(self._position, PAGE_SIZE), target))
-            with_plain_names(connection)
+            with_names(connection, None)
             for build in self._builds:
                 builds.swap(connection, build)
 

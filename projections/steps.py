@@ -11,14 +11,16 @@ from sqlalchemy import Connection
 
 from ledger.clock import Clock
 from projections import builds, tracking
-from projections.folding import STORE_FAULTS, Portions, describe, fold, fold_or_park, until
+from projections.folding import Portions, describe, fold, fold_or_park, is_store_fault, until
 from projections.follower import ATTEMPTS, Follower, Group, groups
 from projections.identities import LogReader
+from projections.leases import Terms, leadership
 from projections.projection import Log, Page, Projection
 from projections.store import ViewStore
 from projections.times import micros
 
 log = structlog.get_logger()
+_TERMS = Terms()
 
 
 class _Overtaken(Exception):
@@ -44,14 +46,17 @@ class Steps:
         source: Log,
         clock: Clock,
         page_size: int,
+        terms: Terms = _TERMS,
     ) -> None:
         self.followers = [Follower(projection) for projection in projections]
+        self.leadership = leadership(store, projections, terms)
         self._store = store
         self._source = source
         self._reader = LogReader(source)
         self._clock = clock
         self._page_size = page_size
         self.goal = source.position
+        self._others_left = True  # builds of other versions, as far as is known
         builds.prepare(store)
         for follower in self.followers:
             follower.load(store)
@@ -68,17 +73,43 @@ class Steps:
         """Whether all that was recorded before the start is folded."""
         return all(follower.caught_up for follower in self.followers)
 
+    @property
+    def led(self) -> list[Follower]:
+        """The projections that are folded here."""
+        return [each for each in self.followers if self.leadership.leads(each.projection)]
+
     def turn(self) -> bool:
-        """Fold one page for each group of projections; returns whether any of them moved."""
+        """Fold one page for each group of projections that are led here; look how the others are.
+
+        Returns:
+            Whether anything was folded, or failed in a way that is worth another try at once.
+        """
         moved = False
         was_ready = self.ready
+        asked = self.leadership.ask()
+        led = self.led
+        if asked or len(led) < len(self.followers):
+            self._look()
         ahead: int | None = None
-        for group in list(groups(self.followers)):
+        for group in list(groups(led)):
             moved |= self._advance(group, ahead)
             ahead = group[0].position
-        if self.ready and not was_ready:
+        if self.ready and self._others_left and (asked or not was_ready):
             self._drop_others()
         return moved
+
+    def _look(self) -> None:
+        """See how far each view is by what the database says, whoever moved or replaced it."""
+        with self._store.reading() as connection:
+            live = {row[:2]: (row, parked) for row, parked in tracking.live_builds(connection)}
+        for follower in self.followers:
+            projection = follower.projection
+            found = live.get((projection.name, projection.version))
+            if found is None:
+                follower.load(self._store)
+            else:
+                follower.see(*found, led=self.leadership.leads(projection))
+            self._note_goal(follower)
 
     def _advance(self, group: Group, ahead: int | None) -> bool:
         """Fold one page for a group; it stops where the group ahead stands, so that they meet."""
@@ -90,6 +121,7 @@ class Steps:
         try:
             self._save(group, page)
         except _Overtaken:
+            self.leadership.doubt()
             for follower in group:
                 follower.load(self._store)
         except _FoldFailed as failure:
@@ -100,8 +132,9 @@ class Steps:
 
     def _save(self, group: Group, page: Page) -> None:
         rows = [follower.build.row for follower in group]
+        fence = self.leadership.fence([follower.projection for follower in group])
         with self._store.writing() as connection:
-            if not tracking.advance(connection, rows, group[0].position, page.events[-1]):
+            if not tracking.advance(connection, rows, group[0].position, page.events[-1], fence):
                 raise _Overtaken
             portions = Portions(page)
             parked = [self._fold(connection, follower, portions) for follower in group]
@@ -130,19 +163,21 @@ class Steps:
         marks = [tracking.mark_of(event) for event in here if event.position == row.position]
         if row.position and marks != [row.mark]:
             log.warning("view is not of this log; building it anew", projection=follower.name)
-            builds.reset(self._store, follower.projection)
+            builds.reset(self._store, follower.build)
             follower.load(self._store)
 
     def _drop_others(self) -> None:
         projections = [follower.projection for follower in self.followers]
-        for name in builds.drop_others(self._store, projections):
+        dropped, left = builds.drop_others(self._store, projections, self.leadership)
+        self._others_left = bool(left)
+        for name in dropped:
             log.info("dropped a view that this code does not know", view=name)
 
 
 def _set_apart(failure: _FoldFailed) -> bool:
     """Note a failure; returns whether trying again at once makes sense."""
     follower, error = failure.follower, failure.error
-    by_store = isinstance(error, STORE_FAULTS)
+    by_store = is_store_fault(error)
     if by_store and follower.fault is None:
         log.error("projection stalled", projection=follower.name, error=describe(error))
     follower.failed(describe(error) if by_store else None)

@@ -59,11 +59,10 @@ class ViewStore:
             names: under which other names the tables and indexes of some projections are meant.
         """
         with self._turn, self.engine.connect() as connection:
-            options: dict[str, Any] = {dialect.WRITES: True}
-            if names:
-                options[_NAMES] = (_words(names), names)
-            connection.execution_options(**options)
+            connection.execution_options(**{dialect.WRITES: True})
+            with_names(connection, names)
             with connection.begin():
+                dialect.begin_writing(connection)
                 yield connection
 
     def close(self) -> None:
@@ -71,9 +70,9 @@ class ViewStore:
         self.engine.dispose()
 
 
-def with_plain_names(connection: Connection) -> None:
-    """From here on, names in statements on this connection mean what they say."""
-    connection.execution_options(**{_NAMES: None})
+def with_names(connection: Connection, names: Mapping[str, str] | None) -> None:
+    """From here on, these names in statements on this connection mean others; None: no more."""
+    connection.execution_options(**{_NAMES: (_words(names), names) if names else None})
 
 
 def _words(names: Mapping[str, str]) -> re.Pattern[str]:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    FromClause,
     Integer,
     MetaData,
     String,
@@ -24,11 +25,14 @@ from sqlalchemy import (
 )
 
 from ledger.mapper import Recorded
+from projections import dialect
 from projections.bulk import upsert
 from projections.dialect import NUL_SHOWN
 from projections.projection import Projection
 
 metadata = MetaData()
+
+_BUILD = "projection", "version", "build"
 
 tracking = Table(
     "tracking",
@@ -53,6 +57,14 @@ parked_events = Table(
     Column("topic", String, nullable=False),
     Column("error", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+)
+
+
+_parked_of_row = (
+    select(func.count())
+    .select_from(parked_events)
+    .where(*(parked_events.c[name] == tracking.c[name] for name in _BUILD))
+    .scalar_subquery()
 )
 
 
@@ -92,6 +104,12 @@ def tracked(connection: Connection) -> Sequence[Tracked]:
     return [Tracked(*row) for row in rows]
 
 
+def live_builds(connection: Connection) -> Sequence[tuple[Tracked, int]]:
+    """Every live build, and how many events it could not take."""
+    rows = connection.execute(select(tracking, _parked_of_row).where(tracking.c.live))
+    return [(Tracked(*row[:-1]), row[-1]) for row in rows]
+
+
 def builds_of(connection: Connection, projection: Projection) -> Sequence[Tracked]:
     """The builds of this version of a projection, oldest first."""
     return [
@@ -106,22 +124,42 @@ def add(connection: Connection, row: Tracked) -> None:
     connection.execute(tracking.insert(), row._asdict())
 
 
+def hold_still(connection: Connection) -> None:
+    """Until the transaction ends, nobody else begins, moves, replaces or forgets a build.
+
+    To be done first: who folds into a table has said so here before.
+    """
+    dialect.hold_still(connection, tracking)
+
+
 def advance(
-    connection: Connection, builds: Collection[Tracked], after: int, last: Recorded
+    connection: Connection,
+    builds: Collection[Tracked],
+    after: int,
+    last: Recorded,
+    fence: FromClause | None = None,
 ) -> bool:
     """Move builds from one position to that of another event.
 
+    Args:
+        connection: in a transaction that writes, and has not written yet.
+        builds: that stand at the same position.
+        after: that position.
+        last: the event to move to.
+        fence: projection and version of those that may be moved; None is no limit.
+
     Returns:
-        Whether all of them stood at `after`. If not, somebody else moved or replaced one, and
-        the transaction must be undone.
+        Whether all of them stood at `after`, and may be moved. If not, somebody else moved or
+        replaced one, or leads it, and the transaction must be undone.
     """
     keys = [(row.projection, row.version, row.build) for row in builds]
     is_one = tuple_(tracking.c.projection, tracking.c.version, tracking.c.build).in_(keys)
-    moved = connection.execute(
-        tracking.update()
-        .where(is_one, tracking.c.position == after)
-        .values(position=last.position, mark=mark_of(last))
-    )
+    standing = tracking.update().where(is_one, tracking.c.position == after)
+    if fence is not None:
+        standing = standing.where(
+            tracking.c.projection == fence.c.projection, tracking.c.version == fence.c.version
+        )
+    moved = connection.execute(standing.values(position=last.position, mark=mark_of(last)))
     return moved.rowcount == len(builds)
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from ledger.ids import random_hex
 from server.errors import Handler
+from server.positions import HEADER, WRITES
 from server.route import REQUEST_ID
 from server.services import BEHIND, SERVICES
 
@@ -32,6 +33,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             response.headers["X-Request-Id"] = request[REQUEST_ID]
             if BEHIND.get():
                 response.headers["X-Ledger-Behind"] = str(BEHIND.get())
+            if request.method in WRITES and status < HTTPStatus.BAD_REQUEST:
+                position = request.app[SERVICES].ledger.position
+                response.headers[HEADER] = str(position)
         return response
     finally:
         seconds = perf_counter() - began

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from server.auth import Permission
-from server.openapi_parts import DESCRIPTION, ERRORS, HEADERS, STREAM
+from server.openapi_parts import ANSWER_HEADERS, DESCRIPTION, ERRORS, HEADERS, STREAM
+from server.positions import WRITES
 from server.route import Body, LenientBody, Route
 from server.schemas.errors import Problem
 from server.schemas.filters import ExecutionsQuery
@@ -21,7 +22,6 @@ Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
 _REF = "#/components/schemas/{model}"
 _VARIABLE = re.compile(r"\{(\w+)(?::[^}]*)?\}")
-_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 def document(routes: Sequence[Route]) -> Json:
@@ -163,8 +163,10 @@ def _without_null(schema: Json) -> Json:
 def _in_headers(route: Route) -> list[Json]:
     if route.public:
         return []
-    names = ["Workspace"]
-    if route.method in _WRITES and route.needs is not Permission.READ:
+    names = ["Workspace", "Position"]
+    if route.method == "GET":
+        names.append("MinPosition")
+    if route.method in WRITES and route.needs is not Permission.READ:
         names.append("IdempotencyKey")
     if _takes_if_match(route):
         names.append("IfMatch")
@@ -177,7 +179,7 @@ def _in_headers(route: Route) -> list[Json]:
 
 def _takes_if_match(route: Route) -> bool:
     about_one = "{execution_id}" in route.path or "{approval_id}" in route.path
-    return about_one and route.method in _WRITES
+    return about_one and route.method in WRITES
 
 
 def _request_body(route: Route, body: type[BaseModel], schemas: _Schemas) -> Json:
@@ -199,9 +201,10 @@ def _is_required(body: type[BaseModel]) -> bool:
 
 def _success(route: Route, schemas: _Schemas) -> Json:
     status = str(int(route.status))
+    said = {"headers": ANSWER_HEADERS} if route.method in WRITES else {}
     if route.status is HTTPStatus.NO_CONTENT:
-        return {status: {"description": "Done."}}
-    answer: Json = {"description": route.summary, "content": {}}
+        return {status: {"description": "Done.", **said}}
+    answer: Json = {"description": route.summary, **said, "content": {}}
     for media in (route.media, *route.other_media):
         answer["content"][media] = _media(media, route, schemas)
     return {status: answer}
@@ -213,7 +216,7 @@ def _verdicts(route: Route, schemas: _Schemas) -> Json:
         return {}
     items = {"type": "array", "items": schemas.ref(route.verdict, "serialization")}
     schema = _object({"data": items})
-    answer = {"description": "To NDJSON: a verdict for each line."}
+    answer = {"description": "To NDJSON: a verdict for each line.", "headers": ANSWER_HEADERS}
     return {"200": {**answer, "content": {"application/json": {"schema": schema}}}}
 
 
@@ -255,7 +258,7 @@ def _failures(route: Route) -> Json:
     if route.body is not None:
         statuses.append(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     statuses += [HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR]
-    if route.method in _WRITES:
+    if route.method in WRITES:
         statuses.append(HTTPStatus.SERVICE_UNAVAILABLE)
     return {
         str(int(status)): {"$ref": f"#/components/responses/{_name(status)}"} for status in statuses

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from server.auth import WORKSPACE_PATTERN
+from server.positions import HEADER, PARAMETER
 
 Json = dict[str, Any]
 
@@ -16,12 +17,36 @@ One object comes as `{"data": {…}}`, a list as `{"data": […], "meta": {…}}
 Times are RFC 3339 in UTC; an unset one is null. Money is US dollars: a JSON number, and an exact
 decimal text in the field of the same name with `_usd`; unknown is null, never 0."""
 
+_POSITION: Final[Json] = {"type": "integer", "minimum": 0}
+
+ANSWER_HEADERS: Final[Mapping[str, Json]] = {
+    HEADER: {
+        "description": "How far the log was, this write included; to be sent with what is asked "
+        "next, if that may come to another server.",
+        "schema": _POSITION,
+    },
+}
+
 HEADERS: Final[Mapping[str, Json]] = {
     "Workspace": {
         "name": "X-Workspace-ID",
         "in": "header",
         "description": "The workspace to work in, for keys that open more than one.",
         "schema": {"type": "string", "pattern": f"^{WORKSPACE_PATTERN}$"},
+    },
+    "Position": {
+        "name": HEADER,
+        "in": "header",
+        "description": "What an answer to a write said by the header of the same name, from "
+        "whichever server: the answer knows at least that, or says what it lacks by "
+        "`X-Ledger-Behind`.",
+        "schema": _POSITION,
+    },
+    "MinPosition": {
+        "name": PARAMETER,
+        "in": "query",
+        "description": "The same as the header X-Ledger-Position, in the address.",
+        "schema": _POSITION,
     },
     "IdempotencyKey": {
         "name": "Idempotency-Key",

@@ -17,6 +17,7 @@ from ledger.unit import Policy
 from projections.catalog import ALL
 from projections.catch_up import CatchUp
 from projections.keys import active_keys
+from projections.leases import Terms, new_holder
 from projections.store import ViewStore
 from server.auth import Key, Keyring, is_loopback
 from server.limits import Limiter
@@ -84,7 +85,7 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
 def _open_views(settings: Settings, ledger: Ledger) -> tuple[ViewStore, CatchUp]:
     try:
         views = ViewStore.open(settings.views)
-        return views, CatchUp(views, ALL, ledger)
+        return views, CatchUp(views, ALL, ledger, terms=Terms(new_holder()))
     except BaseException:
         ledger.close()  # or the next attempt of this process finds it in use
         raise
@@ -159,6 +160,11 @@ def _watched(services: Services) -> Services:
         "projection_lag_seconds",
         "Age of the oldest event that some read model lacks.",
         lambda: max((each.lag_seconds for each in catch_up.progress()), default=0),
+    )
+    metrics.watch(
+        "projection_leads",
+        "Read models that this server folds; on a database with several, one does.",
+        lambda: catch_up.led,
     )
     metrics.watch(
         "projection_parked_events",

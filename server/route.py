@@ -16,6 +16,7 @@ from ledger.mapper import Recorded
 from ledger.orders import Caller
 from ledger.strict_json import InvalidJson, decode, encode
 from projections.errors import InvalidQuery
+from server import positions
 from server.auth import ADMIT, NOBODY, Permission, Principal
 from server.errors import InvalidRequest, PayloadTooLarge
 from server.leases import digest_of_token
@@ -69,6 +70,12 @@ class Call:
     def path(self, name: str) -> str:
         """A variable part of the path."""
         return self.request.match_info[name]
+
+    @property
+    def parameters(self) -> list[tuple[str, str]]:
+        """What is asked for in the query string, in order, without what any request may ask."""
+        given = self.request.query.items()
+        return [(name, text) for name, text in given if name != positions.PARAMETER]
 
     @property
     def trace_id(self) -> str | None:
@@ -165,6 +172,7 @@ class Route:
             return await self.handle(Call(request, services, NOBODY, None, None))
         principal = request.app[ADMIT](request)
         principal.require(self.needs)
+        positions.AT_LEAST.set(positions.asked_position(request, to_sequence))
         body = None
         if self.body is not None and not self.raw_body:
             body = read_model(self.body, await read_json(request, empty={}))
@@ -210,6 +218,7 @@ def read_query(model: type[M], request: web.Request) -> M:
         if name in values:
             raise InvalidQuery(name, "given twice")
         values[name] = value
+    values.pop(positions.PARAMETER, None)
     try:
         return model.model_validate(values)
     except ValidationError as error:

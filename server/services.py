@@ -21,6 +21,7 @@ from server.limits import Limiter
 from server.live import Hub
 from server.metrics import Metrics
 from server.outflow import Outflows
+from server.positions import AT_LEAST
 from server.replays import Replays
 from server.settings import Settings
 
@@ -72,10 +73,24 @@ class Services(NamedTuple):
     heartbeats: Heartbeats | None = None
 
     async def record(self, command: Command, caller: Caller, size: int = 0) -> Receipt:
-        """Give a command and wait until it is durable. Raises what it is refused with."""
+        """Give a command and wait until it is durable. Raises what it is refused with.
+
+        It is decided on nothing older than what its caller knows, within the same bound as a query.
+        """
+        if self.ledger.position < AT_LEAST.get():
+            await self._know(AT_LEAST.get())
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self.ledger.submit(command, caller, receipt, size)
         return await receipt
+
+    async def _know(self, position: int) -> None:
+        """Wait until this server has been told of what another one recorded."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + self.settings.read_your_writes_seconds
+        with self.hub.join_everything() as log:
+            log.last = max(log.last, self.ledger.position)
+            while log.last < position and await log.went_on(log.last, until - clock()):
+                pass
 
     async def read(self, read: Callable[[], T]) -> T:
         """Read the log on a reader thread."""
@@ -83,6 +98,8 @@ class Services(NamedTuple):
 
     async def query(self, query: Callable[[Connection], T], *, fresh: bool = True) -> T:
         """Query the views on a reader thread, once they hold all that was recorded before.
+
+        That is what this process knows to be recorded, and what the caller does.
 
         Bounded by `read_your_writes_seconds`; past it the answer is given as the views stand, and
         says by the header `X-Ledger-Behind` how many events it lacks.
@@ -92,8 +109,9 @@ class Services(NamedTuple):
         """
         if fresh:
             patience = self.settings.read_your_writes_seconds
-            if not await self.catch_up.reached(self.ledger.position, patience):
-                BEHIND.set(max(each.lag_events for each in self.catch_up.progress()))
+            position = max(self.ledger.position, AT_LEAST.get())
+            if not await self.catch_up.reached(position, patience):
+                BEHIND.set(self.catch_up.lacks(position))
 
         def run() -> T:
             with self.views.reading() as connection:

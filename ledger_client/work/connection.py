@@ -39,9 +39,10 @@ class Connection(AsyncExecutor):
                 URL(self.options.url(request.path), encoded=True),
                 params=request.params or None,
                 data=body,
-                headers=dict(request.headers),
+                headers={**self.options.seen.headers, **request.headers},
                 allow_redirects=False,
             ) as response:
+                self.options.seen.note(response.request_info.headers, response.headers)
                 text = await response.read()
                 after = seconds_in(response.headers.get("Retry-After"))
                 return Reply(response.status, _decoded(text), after, response.reason or "")

@@ -53,7 +53,7 @@ async def grouped(call: Call) -> Answer:
     `format=focus` gives charges of FOCUS 1.2 by day, agent, model and provider, where everything
     else of `group_by` stands in `Tags`, and `hour` makes the charges hourly.
     """
-    parameters = call.request.query.items()
+    parameters = call.parameters
     form = next((text for name, text in parameters if name == _FORMAT), "") or _accepted(call)
     others = [(name, text) for name, text in parameters if name != _FORMAT]
     asked = parse_question(call.workspace, others)

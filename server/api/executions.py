@@ -106,7 +106,7 @@ class NoSuchEvent(NotFound):
 
 async def list_(call: Call) -> Answer:
     """Executions, newest first, by any of the filters."""
-    wanted = parse_filters(call.request.query.items())
+    wanted = parse_filters(call.parameters)
     found = await call.services.query(
         lambda connection: executions.list_executions(connection, call.workspace, wanted)
     )
@@ -164,7 +164,7 @@ async def _decide(call: Call, *, approve: bool) -> Answer:
 
 async def inbox(call: Call) -> Answer:
     """Executions that wait for a human, and, unless `fields` are named, what they wait for."""
-    parameters = [*call.request.query.items(), ("status", "awaiting_approval")]
+    parameters = [*call.parameters, ("status", "awaiting_approval")]
     wanted = parse_filters(parameters)
 
     def ask(connection: Connection) -> Listing:

@@ -46,6 +46,7 @@ def _view(progress: Progress) -> dict[str, Any]:
         "lag_events": progress.lag_events,
         "lag_seconds": round(progress.lag_seconds, 3),
         "parked": progress.parked,
+        "leads": progress.leads,
     }
 
 

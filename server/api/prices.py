@@ -69,7 +69,7 @@ async def reprice(call: Call) -> Answer:
     if not (call.body.dry_run or call.body.reason.strip()):
         message = "reason: say why; it is kept with each new price"
         raise InvalidRequest(message)
-    wanted = parse_filters([*call.request.query.items(), ("fields", "id,agent_id,agent_name")])
+    wanted = parse_filters([*call.parameters, ("fields", "id,agent_id,agent_name")])
     page_ = await call.services.query(
         lambda connection: executions.list_executions(connection, call.workspace, wanted)
     )

@@ -7,6 +7,7 @@ import typer
 from projections.catalog import ALL
 from projections.check import CheckFailed, Difference
 from projections.check import check as check_views
+from projections.rebuild import RebuildAbandoned
 from server.cli.failures import USAGE, CommandFailed, leave
 from server.cli.offline import opened
 from server.cli.output import clean, print_json, say
@@ -29,7 +30,7 @@ def rebuild(
     ] = None,
     database: Database = "",
 ) -> None:
-    """Build the read models anew from the log. No server may be running.
+    """Build the read models anew from the log. On SQLite no server may be running.
 
     Examples:
       execution-ledger rebuild
@@ -49,12 +50,18 @@ def _rebuild(names: list[str], database: str) -> None:
             raise CommandFailed(message, USAGE)
     calm_collector()
     with opened(database) as offline, progress("rebuilding") as advance:
-        offline.catch_up.rebuild(names, advance)
+        try:
+            offline.catch_up.rebuild(names, advance)
+        except RebuildAbandoned:
+            message = "another rebuild of these views was begun meanwhile; that one goes on"
+            raise CommandFailed(message) from None
     say(f"rebuilt {', '.join(names or known)}")
 
 
 def check(database: Database = "", *, as_json: AsJson = False) -> None:
-    """Check that the log is whole and the read models say what it says. No server may be running.
+    """Check that the log is whole and the read models say what it says.
+
+    On SQLite no server may be running.
 
     Exits with 1 when they do not; `execution-ledger rebuild` repairs the read models.
     """

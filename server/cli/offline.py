@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ledger.application import Ledger
 from ledger.database import exists
@@ -13,6 +13,9 @@ from projections.store import ViewStore
 from server.cli.failures import USAGE, CommandFailed
 from server.settings import InvalidSettings, Settings, read_settings
 
+_PATIENCE_SECONDS: Final = 30.0
+"""Longer than it takes until another server's lease is over."""
+
 
 class Offline(NamedTuple):
     """The ledger and its views, open."""
@@ -22,9 +25,12 @@ class Offline(NamedTuple):
     catch_up: CatchUp
 
     def catch_up_now(self) -> None:
-        """Fold into the views whatever they lack."""
+        """Fold into the views whatever they lack, or wait for the server that does."""
         while self.catch_up.turn():
             pass
+        if not self.catch_up.leads:
+            self.catch_up.start()
+            self.catch_up.wait_for(self.ledger.position, _PATIENCE_SECONDS)
 
 
 def settings_for(**given: Any) -> Settings:
@@ -45,9 +51,11 @@ def opened(database: str, *, must_exist: bool = True) -> Iterator[Offline]:
     settings = settings_for(database=database)
     with _ledger(settings, must_exist=must_exist) as ledger:
         views = ViewStore.open(settings.views)
+        catch_up = CatchUp(views, ALL, ledger)
         try:
-            yield Offline(ledger, views, CatchUp(views, ALL, ledger))
+            yield Offline(ledger, views, catch_up)
         finally:
+            catch_up.stop()
             views.close()
 
 

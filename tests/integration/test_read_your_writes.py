@@ -1,5 +1,6 @@
 """Who was told "recorded" sees it in the next query; an answer that lacks something says so."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from server.services import SERVICES
 from server.settings import read_settings
 from tests.stores import database_in
 
+POSITION = "X-Ledger-Position"
 pytestmark = pytest.mark.both_stores
 
 
@@ -47,3 +49,83 @@ async def test_an_answer_that_could_not_wait_any_longer_says_what_it_lacks(tmp_p
         assert (missing.status, missing.headers["Retry-After"]) == (503, "1")
         metrics = await (await client.get("/metrics")).text()
         assert "projection_lag_events 3.0" in metrics
+
+
+async def test_an_answer_to_a_write_says_how_far_the_log_was(tmp_path: Path) -> None:
+    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    async with TestClient(TestServer(app)) as client:
+        made = await client.post("/api/v1/executions", json={"agent": "a", "input": {}})
+        id_ = (await made.json())["data"]["id"]
+        first = int(made.headers["X-Ledger-Position"])
+        begun = await client.post(f"/api/v1/executions/{id_}/start", json={})
+
+        assert first == app[SERVICES].ledger.position - 1
+        assert int(begun.headers["X-Ledger-Position"]) == first + 1
+        refused = await client.post(f"/api/v1/executions/{id_}/start", json={})
+        assert "X-Ledger-Position" not in refused.headers
+        assert "X-Ledger-Position" not in (await client.get("/api/v1/executions")).headers
+
+
+@pytest.mark.parametrize("how", ["parameter", "header"])
+async def test_a_query_waits_for_a_position_that_its_caller_knows(tmp_path: Path, how: str) -> None:
+    app = build_app(read_settings({}, database=database_in(tmp_path, f"{how}.db")), worker=False)
+    async with TestClient(TestServer(app)) as client:
+        made = await client.post("/api/v1/executions", json={"agent": "a", "input": {}})
+        coming = int(made.headers["X-Ledger-Position"]) + 1
+        asked = asyncio.create_task(
+            client.get("/api/v1/executions", params={"status": "running", "min_position": coming})
+            if how == "parameter"
+            else client.get(
+                "/api/v1/executions",
+                params={"status": "running"},
+                headers={"X-Ledger-Position": str(coming)},
+            )
+        )
+        await asyncio.sleep(0)
+        id_ = (await made.json())["data"]["id"]
+        await client.post(f"/api/v1/executions/{id_}/start", json={})
+
+        answer = await asked
+
+        assert [each["id"] for each in (await answer.json())["data"]] == [id_]
+
+
+async def test_a_position_that_does_not_come_is_waited_for_no_longer_than_the_bound(
+    tmp_path: Path,
+) -> None:
+    settings = read_settings(
+        {}, database=database_in(tmp_path, "a.db"), read_your_writes_seconds=0.01
+    )
+    async with TestClient(TestServer(build_app(settings, worker=False))) as client:
+        await client.post("/api/v1/agents", json={"name": "a"})
+        last = int((await client.post("/api/v1/agents", json={"name": "b"})).headers[POSITION])
+
+        answer = await client.get("/api/v1/agents", params={"min_position": last + 7})
+        written = await client.post(
+            "/api/v1/agents", json={"name": "c"}, headers={POSITION: str(last + 7)}
+        )
+
+        assert answer.headers["X-Ledger-Behind"] == "7"
+        assert (written.status, int(written.headers[POSITION]) < last + 7) == (201, True)
+
+
+@pytest.mark.parametrize("bad", ["-1", "1.5", "seven", "", "1" * 30])
+async def test_what_is_no_position_is_refused_by_its_name(tmp_path: Path, bad: str) -> None:
+    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    async with TestClient(TestServer(app)) as client:
+        for path in ("/api/v1/executions", "/api/v1/costs", "/api/v1/sessions"):
+            by_parameter = await client.get(path, params={"min_position": bad})
+            by_header = await client.get(path, headers={POSITION: bad})
+
+            assert (by_parameter.status, by_header.status) == (400, 400)
+            assert "min_position" in (await by_parameter.json())["error"]["message"]
+            assert POSITION in (await by_header.json())["error"]["message"]
+
+
+async def test_every_query_may_name_a_position(tmp_path: Path) -> None:
+    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    async with TestClient(TestServer(app)) as client:
+        for path in ("executions", "agents", "costs", "costs/summary", "sessions", "events"):
+            answer = await client.get(f"/api/v1/{path}", params={"min_position": 0})
+
+            assert answer.status == 200
