@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from projections.catalog import ALL
 from server.app import build_app
 from server.services import SERVICES
 from server.settings import read_settings
@@ -96,9 +97,10 @@ async def test_a_position_that_does_not_come_is_waited_for_no_longer_than_the_bo
     settings = read_settings(
         {}, database=database_in(tmp_path, "a.db"), read_your_writes_seconds=0.01
     )
-    async with TestClient(TestServer(build_app(settings, worker=False))) as client:
-        await client.post("/api/v1/agents", json={"name": "a"})
-        last = int((await client.post("/api/v1/agents", json={"name": "b"})).headers[POSITION])
+    app = build_app(settings, worker=False)
+    async with TestClient(TestServer(app)) as client:
+        last = int((await client.post("/api/v1/agents", json={"name": "a"})).headers[POSITION])
+        assert await app[SERVICES].catch_up.reached(last, 30)
 
         answer = await client.get("/api/v1/agents", params={"min_position": last + 7})
         written = await client.post(
@@ -129,3 +131,16 @@ async def test_every_query_may_name_a_position(tmp_path: Path) -> None:
             answer = await client.get(f"/api/v1/{path}", params={"min_position": 0})
 
             assert answer.status == 200
+
+
+async def test_a_server_says_which_views_it_folds(tmp_path: Path) -> None:
+    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    async with TestClient(TestServer(app)) as client:
+        await client.post("/api/v1/agents", json={"name": "a"})
+        await client.get("/api/v1/agents")
+
+        ready = await (await client.get("/readyz")).json()
+        metrics = await (await client.get("/metrics")).text()
+
+        assert {view["leads"] for view in ready["projections"]} == {True}
+        assert f"projection_leads {float(len(ALL))}" in metrics
