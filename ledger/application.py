@@ -46,7 +46,7 @@ class Ledger:
             measure: called on the writer's thread after each commit.
 
         Raises:
-            DatabaseInUse: another process writes to it.
+            DatabaseInUse: another process has it, and does not share it.
             StoreFailed: it cannot be opened, or is not a ledger.
         """
         self.policy = policy or Policy()

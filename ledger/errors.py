@@ -30,7 +30,7 @@
     │   ├── StoreFailed             the disk or the database said no
     │   ├── OutcomeUnknown          the database went away in a commit, and stayed away (store.py)
     │   └── LedgerClosed            the ledger is shutting down
-    ├── DatabaseInUse               another process writes to the ledger
+    ├── DatabaseInUse               another process has the ledger, and does not share it
     └── UnreadableEvent             a stored event this code cannot read: a fault
 
 Refusals know nothing of HTTP. Each carries a `code`, stable for programs, and `details`.
@@ -283,7 +283,7 @@ class LedgerClosed(Unavailable):
 
 
 class DatabaseInUse(LedgerError):
-    """Another process writes to this ledger."""
+    """Another process has this ledger, and does not share it."""
 
     code = "database_in_use"
 

@@ -72,8 +72,9 @@ class PostgresStore:
     def close(self) -> None:
         """Let go of the database, and of the right to write to it."""
         self._closed = True
-        if self._listening is not None:
-            self._listening.close()
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.close()
         self._writing.close()
         self._pool.dispose()
 

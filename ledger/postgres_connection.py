@@ -76,7 +76,7 @@ def connect(url: str, *, autocommit: bool = True) -> Connection[tuple[Any, ...]]
 
 
 def refuse_transaction_pooler(url: str) -> None:
-    """See to it that a session stays a session: what keeps a second writer out lives in one.
+    """See to it that a session stays a session: the right to write lives in one.
 
     A pooler makes up the number of the server process, so that nothing further is asked of a
     direct connection. Behind one, a setting is made on a session whose server process is then

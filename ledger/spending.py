@@ -126,8 +126,8 @@ class Spending:
 
     def keep(self) -> None:
         """The batch is recorded."""
-        self.asked = set()
         for owner_id, tally in self._batch_trees.items():
             self.recorded((owner_id,), tally)
         for spent in self._batch_days.all:
             self.recorded_in_day(spent)
+        self.begin()

@@ -37,7 +37,7 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
     """Open everything; on leaving, record what was handed over and close in order.
 
     Raises:
-        DatabaseInUse: another process writes to the ledger.
+        DatabaseInUse: another process has the ledger, and does not share it.
         InvalidSettings: there is no API key, and the address is not loopback.
     """
     loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """A real ledger on a real file, callers of it, and ways to hold its writer at a known point."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -130,3 +130,13 @@ def recording(
         yield made
     finally:
         made.ledger.close()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for what must come to pass."""
+    patience = threading.Event()
+    for _ in range(100 * SECONDS):
+        if is_so():
+            return
+        patience.wait(0.01)
+    raise TimeoutError

@@ -34,7 +34,9 @@ async def create(
     ] = "",
     database: Annotated[
         str,
-        typer.Option(metavar="URL", help="Write to this ledger itself; no server may be running."),
+        typer.Option(
+            metavar="URL", help="Write to this ledger itself; on SQLite no server may be running."
+        ),
     ] = "",
 ) -> None:
     """Make a key. Its secret is printed on stdout, once; nobody can read it again.

@@ -1,10 +1,12 @@
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
+from eventsourcing.persistence import StoredEvent
 from psycopg.sql import SQL
 from sqlalchemy import text
 
@@ -22,7 +24,7 @@ from projections.store import ViewStore
 from tests.integration.store_contract import FRAMES, StoreContract, event, run
 from tests.postgres import fresh_schema
 from tests.postgres_proxy import proxy_before
-from tests.recording import recording
+from tests.recording import SECONDS, recording, wait_until
 
 
 @pytest.fixture
@@ -142,6 +144,26 @@ def test_a_commit_whose_acknowledgement_was_lost_is_a_success_and_recorded_once(
         store.close()
 
 
+def test_a_commit_whose_acknowledgement_was_lost_is_known_although_others_committed_after_it(
+    url: str, socket_folder: Path
+) -> None:
+    with proxy_before(url, socket_folder) as (proxy, behind):
+        store, other = open_store(behind), open_store(url)
+        proxy.lose_the_answer_to(b"COMMIT")
+        proxy.away = True
+        with ThreadPoolExecutor(1) as threads:
+            inserting = threads.submit(store.insert_events, run("a", 3))
+            wait_until(lambda: other.last_position() == 3)
+            other.insert_events(run("b", 2))
+            proxy.away = False
+
+            assert list(inserting.result(SECONDS)) == [1, 2, 3]
+
+        assert [each.id for each in other.read_log(0, 10)] == ["a", "a", "a", "b", "b"]
+        store.close()
+        other.close()
+
+
 def test_when_the_database_stays_away_after_a_commit_was_sent_the_outcome_is_said_to_be_unknown(
     url: str, socket_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +267,53 @@ def test_the_facts_of_a_long_run_are_found_without_reading_its_frames(
             )
         ).fetchall()
     assert any("stored_events_facts_v1" in line for (line,) in plan)
+
+
+def test_processes_that_start_at_once_make_the_table_once(url: str) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        stores = list(threads.map(open_store, [url] * 4))
+
+    assert [list(store.insert_events(run(str(n), 1))) for n, store in enumerate(stores, 1)] == [
+        [1],
+        [2],
+        [3],
+        [4],
+    ]
+    for store in stores:
+        store.close()
+
+
+def test_who_stalls_while_others_wait_loses_its_turn(
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient = SQL("SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '50ms'")
+    monkeypatch.setattr(postgres_writing, "_PATIENCE_OF_OTHERS", impatient)
+    stalling = open_store(url)
+    store.insert_events(run("a", 1))
+    author = Stalling(store)
+
+    positions = stalling.insert_events(run("c", 1), author)
+
+    assert list(positions) == [3]
+    assert [each.id for each in store.read_log(0, 10)] == ["a", "b", "c"]
+    stalling.close()
+
+
+class Stalling:
+    """An author who is stopped in the middle of the first turn, until somebody else had it."""
+
+    position = 0
+
+    def __init__(self, other: PostgresStore) -> None:
+        self.other = other
+
+    def take_in(self, news: Sequence[Recorded]) -> None:
+        if self.position == 0:
+            self.other.insert_events(run("b", 1))
+        self.position = news[-1].position
+
+    def revise(self) -> Sequence[StoredEvent]:
+        return run("c", 1)
 
 
 @pytest.mark.parametrize(("durability", "commits"), [("full", "on"), ("normal", "off")])

@@ -1,11 +1,12 @@
 """Two ledgers on one database: what each decides is as if there were one."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import cycle
 
+import psycopg
 import pytest
 from psycopg.sql import SQL
 
@@ -19,7 +20,7 @@ from ledger.unit import Policy
 from ledger.usage import Price
 from tests.given import frame
 from tests.postgres import fresh_schema
-from tests.recording import ACME, SECONDS, HandClock, Recording, created
+from tests.recording import ACME, SECONDS, HandClock, Recording, created, wait_until
 
 POLICY = Policy({"m": Price(input=Decimal(1), output=Decimal(1), source="table")})
 USAGE = UsageReport(model="m", prompt_tokens=400_000)  # 0.40 dollars
@@ -48,15 +49,6 @@ def two() -> Iterator[Two]:
         two = Two(url)
         yield two
         two.close()
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    patience = threading.Event()
-    for _ in range(100 * SECONDS):
-        if is_so():
-            return
-        patience.wait(0.01)
-    pytest.fail("it did not come to pass")
 
 
 def at_once(two: Two, command: c.Command) -> list[BaseException | None]:
@@ -188,8 +180,42 @@ def test_listeners_are_told_what_others_record_although_they_record_nothing(two:
 
     receipt = a.do(created())
 
-    wait_until(lambda: b.ledger.position == receipt.position)
-    assert two.heard[1] == list(receipt.events)
+    wait_until(lambda: two.heard[1] == list(receipt.events))
+    assert b.ledger.position == receipt.position
+
+
+def test_what_no_notification_tells_is_found_all_the_same(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_writing.WritingSession, "_commit", lambda _: SQL("COMMIT"))
+
+    receipt = two.ledgers[0].do(created())
+
+    wait_until(lambda: two.heard[1] == list(receipt.events))
+
+
+def test_who_lost_the_session_that_listens_listens_again(two: Two) -> None:
+    a, b = two.ledgers
+    with psycopg.connect(str(b.database), autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE query LIKE 'LISTEN%execution_ledger_%' OR query LIKE '%pg_locks, pg_namespace%'"
+            " AND pid <> pg_backend_pid()"
+        )
+
+    receipt = a.do(created())
+
+    wait_until(lambda: two.heard[1] == list(receipt.events))
+    assert b.ledger.position == receipt.position
+
+
+def test_who_is_alone_notifies_nobody_until_somebody_comes(two: Two) -> None:
+    a, b = (open_.ledger._store._writing for open_ in two.ledgers)  # type: ignore[attr-defined] # noqa: SLF001 - nobody else can tell
+    wait_until(lambda: a.has_company and b.has_company)
+
+    two.ledgers[1].ledger.close()
+
+    wait_until(lambda: not a.has_company)
 
 
 def test_recorded_time_never_goes_back_whoever_records(two: Two) -> None:

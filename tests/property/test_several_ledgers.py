@@ -4,15 +4,34 @@ Neither is told when the other records something: what each remembers is stale a
 """
 
 from contextlib import ExitStack
-from threading import Event
+from itertools import cycle
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis.stateful import rule
 
+from ledger import commands as c
+from ledger.errors import LedgerError, NotFound
+from ledger.frames import Step
+from ledger.unit import Policy
 from tests.postgres import fresh_schema
+from tests.property import test_budget_laws as budget_laws
+from tests.property.test_budget_laws import waves
 from tests.property.test_ledger import POLICY, LedgerLaws
-from tests.recording import SECONDS, Recording
+from tests.recording import SECONDS, HandClock, Recording
+
+
+def opened(url: str, clock: HandClock, policy: Policy) -> Recording:
+    """A ledger that is not told what others record."""
+    open_ = Recording(url, clock, policy)
+    open_.ledger._store._listening.close()  # type: ignore[attr-defined] # noqa: SLF001 - on purpose
+    open_.ledger._store._listening = None  # type: ignore[attr-defined] # noqa: SLF001 - the same
+    return open_
+
+
+def settle(open_: Recording) -> None:
+    """Have a ledger take in what others recorded: nothing is refused on what may be stale."""
+    assert isinstance(open_.hand_over(c.Start("nobody", "worker-1")).exception(SECONDS), NotFound)
 
 
 class SeveralLedgersLaws(LedgerLaws):
@@ -25,10 +44,7 @@ class SeveralLedgersLaws(LedgerLaws):
         self.other = self.opened()
 
     def opened(self) -> Recording:
-        open_ = Recording(self.url, self.clock, POLICY)
-        open_.ledger._store._listening.close()  # type: ignore[attr-defined] # noqa: SLF001 - on purpose
-        open_.ledger._store._listening = None  # type: ignore[attr-defined] # noqa: SLF001 - the same
-        return open_
+        return opened(self.url, self.clock, POLICY)
 
     def teardown(self) -> None:
         self.other.ledger.close()
@@ -40,13 +56,7 @@ class SeveralLedgersLaws(LedgerLaws):
         return {}
 
     def settle(self) -> None:
-        ledger, patience = self.open_.ledger, Event()
-        ledger._writer._queue.wake()  # noqa: SLF001 - as the listener does
-        for _ in range(1_000 * SECONDS):
-            if ledger.position == ledger._store.last_position():  # noqa: SLF001 - the law is about this
-                return
-            patience.wait(0.001)
-        pytest.fail("it did not take in what the other recorded")
+        settle(self.open_)
 
     @rule()
     def turn(self) -> None:
@@ -59,3 +69,29 @@ TestSeveralLedgersLaws = SeveralLedgersLaws.TestCase
 TestSeveralLedgersLaws.settings = settings(
     max_examples=max(10, settings().max_examples // 2), stateful_step_count=20
 )
+
+
+@given(waves)
+def test_a_budget_that_is_spent_through_either_is_passed_by_one_event_at_most(
+    together: list[list[tuple[int, list[Step]]]],
+) -> None:
+    with fresh_schema() as url:
+        clock = HandClock()
+        ledgers = [opened(url, clock, budget_laws.POLICY) for _ in range(2)]
+        ids = budget_laws.tree_of(ledgers[0])
+        for wave in together:
+            replies = [
+                open_.hand_over(c.Append(ids[place], part))
+                for open_, (place, part) in zip(cycle(ledgers), wave, strict=False)
+            ]
+            refusals = [reply.exception(SECONDS) for reply in replies]
+            assert all(each is None or isinstance(each, LedgerError) for each in refusals)
+        now, before, failed = budget_laws.spent_before_the_last(ledgers[0], ids)
+        for open_ in ledgers:
+            settle(open_)
+            kept = open_.ledger._writer._memory.spending.tree(ids[0])  # noqa: SLF001 - the law is about this
+            assert kept in {None, now}
+            open_.ledger.close()
+
+    assert budget_laws.is_beyond(now) == failed
+    assert failed or not budget_laws.is_beyond(before)
