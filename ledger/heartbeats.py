@@ -11,12 +11,14 @@ class Heard(NamedTuple):
     Attributes:
         lease: the digest of its token, which no other lease has.
         execution_id: what is worked on, for people who look.
-        seconds_ago: when; `inf` says that it let go, and is not to be waited for.
+        seconds_ago: when.
+        let_go: whether it said then that it is not to be waited for.
     """
 
     lease: str
     execution_id: str
     seconds_ago: float
+    let_go: bool = False
 
 
 class Silences(NamedTuple):

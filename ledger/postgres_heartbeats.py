@@ -26,33 +26,33 @@ _TABLE: Final = SQL(
     'lease text COLLATE "C" PRIMARY KEY, '
     "execution_id text NOT NULL, "
     "heard_at timestamptz NOT NULL, "
+    "let_go boolean NOT NULL, "
     "heard_by text NOT NULL)"
 )
 _IS_THERE: Final = SQL("SELECT to_regclass('heartbeats') IS NOT NULL")
-_COMPLETE: Final = SQL("INSERT INTO heartbeats VALUES ('', '', '-infinity', '')")
+_COMPLETE: Final = SQL("INSERT INTO heartbeats VALUES ('', '', '-infinity', false, '')")
 _CLEAR: Final = SQL(  # what servers left that were killed; no lease lasts an hour
     "DELETE FROM heartbeats WHERE lease <> '' AND heard_at < clock_timestamp() - interval '1 day'"
 )
 _TELL: Final = SQL(
-    "INSERT INTO heartbeats (lease, execution_id, heard_at, heard_by) "
-    "SELECT lease, execution_id, CASE WHEN seconds_ago = 'Infinity' THEN '-infinity'"
-    " ELSE clock_timestamp() - seconds_ago * interval '1 second' END, %s "
-    "FROM unnest(%s::text[], %s::text[], %s::float8[])"
-    " AS heard (lease, execution_id, seconds_ago) "
+    "INSERT INTO heartbeats (lease, execution_id, heard_at, let_go, heard_by) "
+    "SELECT lease, execution_id, clock_timestamp() - seconds_ago * interval '1 second', let_go, %s "
+    "FROM unnest(%s::text[], %s::text[], %s::float8[], %s::boolean[])"
+    " AS heard (lease, execution_id, seconds_ago, let_go) "
     "ORDER BY lease "  # two servers that tell of the same leases do not lock each other out
-    "ON CONFLICT (lease) DO UPDATE"
-    " SET heard_at = excluded.heard_at, heard_by = excluded.heard_by "
-    "WHERE excluded.heard_at > heartbeats.heard_at OR excluded.heard_at = '-infinity'"
+    "ON CONFLICT (lease) DO UPDATE SET heard_at = excluded.heard_at,"
+    " let_go = excluded.let_go, heard_by = excluded.heard_by "
+    "WHERE excluded.heard_at > heartbeats.heard_at OR excluded.let_go"
 )
 _FORGET: Final = SQL(
     "DELETE FROM heartbeats WHERE lease IN"
     " (SELECT lease FROM heartbeats WHERE lease = ANY(%s) ORDER BY lease FOR UPDATE)"
 )
 _ASK: Final = SQL(
-    "WITH begun AS (INSERT INTO heartbeats VALUES ('', '', clock_timestamp(), '')"
+    "WITH begun AS (INSERT INTO heartbeats VALUES ('', '', clock_timestamp(), false, '')"
     " ON CONFLICT DO NOTHING) "
-    "SELECT lease, CASE WHEN isfinite(heard_at)"
-    " THEN extract(epoch FROM clock_timestamp() - heard_at)::float8 ELSE 'Infinity' END "
+    "SELECT lease, CASE WHEN let_go OR NOT isfinite(heard_at) THEN 'Infinity'"
+    " ELSE extract(epoch FROM clock_timestamp() - heard_at)::float8 END "
     "FROM heartbeats WHERE lease = '' OR lease = ANY(%s) AND heard_by <> %s"
 )
 
@@ -71,8 +71,8 @@ class PostgresHeartbeats:
     def tell(self, heard: Sequence[Heard], over: Collection[str]) -> None:
         """Say of whom this server heard, and which leases of these are over; in one go."""
         if heard:
-            leases, ids, ago = map(list, zip(*heard, strict=True))
-            self._do(lambda session: session.execute(_TELL, (self._server, leases, ids, ago)))
+            columns = map(list, zip(*heard, strict=True))
+            self._do(lambda session: session.execute(_TELL, (self._server, *columns)))
         if over:
             self._do(lambda session: session.execute(_FORGET, (list(over),)))
 

@@ -7,7 +7,6 @@ only, on SQLite, it hears all there is. On the event loop only.
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from math import inf
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -47,7 +46,6 @@ class Hearing:
         self._heartbeats = heartbeats
         self._read = read
         self._news: set[str] = set()  # executions whose workers were heard of, not told yet
-        self._gone: dict[str, Heard] = {}  # by lease, that a worker let go; not told yet
         self._told: dict[str, str] = {}  # the execution of each lease that the others know of
 
     def heard(self, execution_id: str, digest: str | None) -> bool:
@@ -58,12 +56,10 @@ class Hearing:
         return is_in_force
 
     def let_go(self, execution_id: str) -> None:
-        """A worker is not to be waited for any more."""
-        lease = self._leases.of(execution_id)
-        self._leases.end(execution_id)
-        if lease is not None and self._heartbeats is not None:
-            self._gone[lease.digest] = Heard(lease.digest, execution_id, inf)
-            self._told.pop(lease.digest, None)  # that it let go is for the others to read
+        """A worker will not go on after the answer of the human that is waited for."""
+        self._leases.let_go(execution_id)
+        if self._heartbeats is not None:
+            self._news.add(execution_id)
 
     async def silent(self) -> list[Lease]:
         """Leases that ran out, since no server heard of their holders; none where it is not known.
@@ -83,23 +79,23 @@ class Hearing:
 
     async def _tell(self, heartbeats: Heartbeats) -> None:
         leases = [lease for id_ in self._news if (lease := self._leases.of(id_))]
-        heard = {each.digest: self._heard(each) for each in leases}
+        heard = [self._heard(lease) for lease in leases]
         over = {each for each, id_ in self._told.items() if self._leases.digest_of(id_) != each}
-        news, gone = self._news, self._gone
-        if not (heard or gone or over):
+        news, self._news = self._news, set()
+        if not (heard or over):
             return
-        self._news, self._gone = set(), {}
         try:
-            await self._read(partial(heartbeats.tell, [*(gone | heard).values()], over))
+            await self._read(partial(heartbeats.tell, heard, over))
         except BaseException:
-            self._news, self._gone = news | self._news, gone | self._gone
+            self._news |= news
             raise
-        self._told |= {digest: each.execution_id for digest, each in heard.items()}
+        self._told |= {each.lease: each.execution_id for each in heard}
         for each in over:
             self._told.pop(each, None)
 
     def _heard(self, lease: Lease) -> Heard:
-        return Heard(lease.digest, lease.execution_id, self._leases.silent_for(lease))
+        ago = self._leases.silent_for(lease)
+        return Heard(lease.digest, lease.execution_id, ago, lease.let_go)
 
     async def _ask(self, heartbeats: Heartbeats) -> list[Lease]:
         asked = self._leases.doubtful(self.every)
@@ -111,7 +107,6 @@ class Hearing:
     def _is_silent(self, lease: Lease, said: Silences) -> bool:
         """Whether a lease that is in force still is not to be waited for."""
         if said.let_go(lease.digest):
-            self._told[lease.digest] = lease.execution_id  # whoever let go may be gone
             return self._leases.of(lease.execution_id) is lease
         heard_ago = said.of(lease.digest)
         if lease.digest in said.by_lease:

@@ -30,6 +30,7 @@ class Lease:
         heard: the same on the monotonic clock.
         until: when the lease runs out, on the monotonic clock; None while a human is waited for.
         resuming: whether it only waits for its worker to go on after a human's answer.
+        let_go: whether its worker, while a human was waited for, said that it will not go on.
     """
 
     execution_id: str
@@ -39,6 +40,7 @@ class Lease:
     heard: float
     until: float | None
     resuming: bool = False
+    let_go: bool = False
 
 
 class Leases:
@@ -75,6 +77,7 @@ class Leases:
         if lease is None or lease.digest != digest:
             return False
         self._heard(lease, 0)
+        lease.let_go = False
         return True
 
     def silent_for(self, lease: Lease) -> float:
@@ -99,16 +102,27 @@ class Leases:
             lease.until, lease.resuming = None, False
 
     def unpark(self, execution_id: str, *, resuming: bool) -> bool:
-        """A human answered: the worker has one lease's time to be heard of. Whether there is one.
+        """A human answered: the worker has one lease's time to be heard of.
 
         Args:
             execution_id: which was parked.
             resuming: whether the worker has yet to take it up again.
+
+        Returns:
+            Whether there is one, which did not let go.
         """
         lease = self._leases.get(execution_id)
+        if lease is None or lease.let_go:
+            self.end(execution_id)
+            return False
+        lease.until, lease.resuming = self._clock() + self.seconds, resuming
+        return True
+
+    def let_go(self, execution_id: str) -> None:
+        """A worker will not go on after the answer of the human that is waited for."""
+        lease = self._leases.get(execution_id)
         if lease is not None:
-            lease.until, lease.resuming = self._clock() + self.seconds, resuming
-        return lease is not None
+            lease.let_go = True
 
     def end(self, execution_id: str) -> None:
         """The work is over, or another's."""

@@ -201,6 +201,8 @@ async def test_a_worker_that_let_go_while_a_human_was_waited_for_is_not_waited_f
     assert lease.execution_id == ID
     site.second.leases.drop(lease)
     assert await site.second.silent() == []
+    site.first.leases.grant(ID, "acme", "another")
+    await site.first.silent()
     assert site.rows() == set()
 
 
@@ -208,7 +210,7 @@ async def test_a_worker_that_let_go_and_came_back_is_waited_for(site: Site) -> N
     for server in site.servers:
         server.leases.park(ID)
     site.first.hearing.let_go(ID)
-    site.first.leases.grant(ID, "acme", LEASE)
+    await site.first.silent()
     site.first.hearing.heard(ID, LEASE)
     await site.first.silent()
 

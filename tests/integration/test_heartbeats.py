@@ -37,8 +37,8 @@ def servers(url: str) -> Iterator[Servers]:
     second.close()
 
 
-def heard(lease: str, seconds_ago: float = 0) -> Heard:
-    return Heard(lease, f"run of {lease}", seconds_ago)
+def heard(lease: str, seconds_ago: float = 0, *, let_go: bool = False) -> Heard:
+    return Heard(lease, f"run of {lease}", seconds_ago, let_go)
 
 
 def leases_in(url: str) -> set[str]:
@@ -78,10 +78,10 @@ def test_the_latest_that_was_heard_counts(servers: Servers) -> None:
 def test_a_worker_that_let_go_is_not_waited_for_until_it_is_heard_of(servers: Servers) -> None:
     first, second = servers
     first.tell([heard("a")], ())
-    first.tell([heard("a", inf)], ())
+    first.tell([heard("a", 1, let_go=True)], ())
 
     assert second.ask(["a"]).let_go("a")
-    first.tell([heard("a", 1000)], ())
+    first.tell([heard("a")], ())
     assert not second.ask(["a"]).let_go("a")
 
 
