@@ -113,7 +113,6 @@ class Leases:
         """
         lease = self._leases.get(execution_id)
         if lease is None or lease.let_go:
-            self.end(execution_id)
             return False
         lease.until, lease.resuming = self._clock() + self.seconds, resuming
         return True

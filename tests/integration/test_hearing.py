@@ -206,6 +206,18 @@ async def test_a_worker_that_let_go_while_a_human_was_waited_for_is_not_waited_f
     assert site.rows() == set()
 
 
+async def test_that_a_worker_let_go_is_told_also_when_the_answer_came_first(site: Site) -> None:
+    for server in site.servers:
+        server.leases.park(ID)
+    site.first.hearing.let_go(ID)
+    assert not site.first.leases.unpark(ID, resuming=True)
+    site.second.leases.unpark(ID, resuming=True)
+
+    assert await site.first.silent() == []
+
+    assert len(await site.second.silent()) == 1
+
+
 async def test_a_worker_that_let_go_and_came_back_is_waited_for(site: Site) -> None:
     for server in site.servers:
         server.leases.park(ID)
