@@ -109,7 +109,7 @@ class Leases:
             resuming: whether the worker has yet to take it up again.
 
         Returns:
-            Whether there is one, which did not let go.
+            Whether there is one that did not let go.
         """
         lease = self._leases.get(execution_id)
         if lease is None or lease.let_go:

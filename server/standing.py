@@ -183,13 +183,15 @@ class Standing:
             self.queue.put(Place(found.workspace, found.agent_id), each.id)
 
     def _is_abandoned(self, found: Assignment) -> bool:
-        """Whether nobody can hold it: whoever took it up is done with it, or is gone.
+        """Whether nobody can hold it: whoever took it up is done with it, let go, or is gone.
 
         An in-process worker ends with its server. So one that took it up before this server began
         is gone, if there was no other server then.
         """
         is_of_before = found.in_process and found.taken_up_at <= self._gone_before
-        return found.mode == "execute" and (is_of_before or found.held_back)
+        lease = self.leases.of(found.execution_id)
+        has_let_go = lease is not None and lease.let_go
+        return found.mode == "execute" and (is_of_before or found.held_back or has_let_go)
 
     async def _go_on_after_no(self, id_: str) -> None:
         """It is running already, and nobody is known to be at it."""
