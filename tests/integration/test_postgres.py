@@ -299,6 +299,21 @@ def test_who_stalls_while_others_wait_loses_its_turn(
     stalling.close()
 
 
+def test_without_the_lock_on_the_table_a_position_is_given_twice(
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the lock that all the tests of several writers prove."""
+    without = SQL("BEGIN; SELECT coalesce(max(notification_id), 0) FROM stored_events")
+    monkeypatch.setattr(postgres_writing, "_BEGIN", without)
+    other = open_store(url)
+    store.insert_events(run("a", 1))
+
+    with pytest.raises(StoreFailed, match="notification_id"):
+        other.insert_events(run("c", 1), Stalling(store))
+
+    other.close()
+
+
 class Stalling:
     """An author who is stopped in the middle of the first turn, until somebody else had it."""
 

@@ -12,7 +12,13 @@ from psycopg.sql import SQL
 
 from ledger import commands as c
 from ledger import postgres_writing
-from ledger.errors import AgentArchived, AlreadyDecided, LedgerError, StoreFailed, VersionMismatch
+from ledger.errors import (
+    AgentArchived,
+    AlreadyDecided,
+    IllegalTransition,
+    LedgerError,
+    VersionMismatch,
+)
 from ledger.events import Thought
 from ledger.frames import UsageReport
 from ledger.mapper import Recorded
@@ -25,7 +31,6 @@ from tests.recording import ACME, SECONDS, HandClock, Recording, created, wait_u
 POLICY = Policy({"m": Price(input=Decimal(1), output=Decimal(1), source="table")})
 USAGE = UsageReport(model="m", prompt_tokens=400_000)  # 0.40 dollars
 WITH_KEY = ACME._replace(key="once", digest="d")
-WITHOUT_THE_LOCK = SQL("BEGIN; SELECT coalesce(max(notification_id), 0) FROM stored_events")
 
 
 class Two:
@@ -184,6 +189,22 @@ def test_listeners_are_told_what_others_record_although_they_record_nothing(two:
     assert b.ledger.position == receipt.position
 
 
+def test_who_lost_the_session_that_writes_decides_on_what_others_wrote_meanwhile(two: Two) -> None:
+    a, b = two.ledgers
+    run = a.running()
+    with psycopg.connect(str(a.database), autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN pg_namespace n"
+            " ON n.oid = objid WHERE locktype = 'advisory' AND nspname = current_schema()"
+        )
+    b.do(c.Complete(run, {}))
+
+    with pytest.raises(IllegalTransition):
+        a.do(c.Append(run, [frame(Thought, content="hm")]))
+
+    assert a.do(c.Annotate(run, {})).version == 4
+
+
 def test_what_no_notification_tells_is_found_all_the_same(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,17 +259,3 @@ def test_frames_of_one_run_through_both_have_the_next_versions(two: Two) -> None
     ]
 
     assert versions == [4, 6, 8, 10, 12, 14]
-
-
-def test_without_the_lock_on_the_table_writers_get_in_each_others_way(
-    two: Two, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other tests would notice: it is the lock that they prove."""
-    monkeypatch.setattr(postgres_writing, "_BEGIN", WITHOUT_THE_LOCK)
-
-    with ThreadPoolExecutor(16) as threads:
-        answers = threads.map(
-            lambda open_: open_.hand_over(created()).exception(SECONDS), two.ledgers * 200
-        )
-
-    assert StoreFailed in {type(each) for each in answers}

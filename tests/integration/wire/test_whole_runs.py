@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ledger import writer
+from ledger import order_queue
 from tests.integration.api import Api, Json, Reply, assert_problem
 
 SETTINGS = {"prices": {"gpt-p": {"input": "1", "output": "2"}}}
@@ -207,7 +207,7 @@ async def test_too_many_lines_are_refused_before_any_is_recorded(api: Api) -> No
 async def test_more_lines_than_the_writer_lets_wait_are_all_recorded(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "MOST_WAITING", 600)
+    monkeypatch.setattr(order_queue, "MOST_WAITING", 600)
     least = (b'{"agent":"Scribe","user_id":"%d"}' % n for n in range(1_300))
 
     reply = await lines(api, *least)
