@@ -11,6 +11,12 @@ from ledger.role import Role
 ANY_WORKSPACE = "*"
 
 
+class LockedOut(Refused):
+    """Afterwards somebody would be locked out of what they could administer before."""
+
+    code = "locked_out"
+
+
 class KeyCreated(FirstEvent):
     """A key was made. Only its SHA-256 is kept: a key has 256 random bits, no dictionary helps."""
 

@@ -160,6 +160,10 @@ class Agent(BaseAggregate[str]):
             raise NotFound("version", wanted)
         return self.versions[wanted]
 
+    def labelled(self, label: str) -> Version | None:
+        """The first version with a label."""
+        return next((each for each in self.versions.values() if each.version == label), None)
+
     def refuse_if_archived(self) -> None:
         """Raises AgentArchived when the agent takes no more executions."""
         if self.archived:

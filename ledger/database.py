@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ledger import sqlite
 from ledger.errors import StoreFailed
+from ledger.heartbeats import Heartbeats
 from ledger.store import Durability, Store
 
 SQLITE: Final = "sqlite:///"
@@ -65,6 +66,14 @@ def exists(url: str) -> bool:
         return file.is_file()
     there: bool = _postgres("ledger.postgres").exists(url)
     return there
+
+
+def open_heartbeats(url: str) -> Heartbeats | None:
+    """What the servers of a ledger share of their workers; None where there is one server only."""
+    if not is_postgres(url):
+        return None
+    heartbeats: Heartbeats = _postgres("ledger.postgres_heartbeats").PostgresHeartbeats(url)
+    return heartbeats
 
 
 def connector(url: str, *, autocommit: bool) -> Callable[[], Any]:

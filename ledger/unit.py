@@ -112,6 +112,10 @@ class Unit:
         """An API key made in the caller's workspace. Raises NotFound."""
         return self._existing(ApiKey, "key", id_)
 
+    def key_anywhere(self, id_: str) -> ApiKey | None:
+        """An API key, in whichever workspace it was made; None when there is none."""
+        return self._find(ApiKey, id_)
+
     def score_config(self, id_: str) -> ScoreConfig:
         """A score configuration of the caller's workspace. Raises NotFound."""
         config = self._existing(ScoreConfig, "score config", id_)

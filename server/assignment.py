@@ -1,9 +1,11 @@
 """What a worker must know of an execution before it takes it up, read from its recorded facts."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from ledger import events as e
+from ledger.clock import parse_time
 from ledger.mapper import Recorded
 from ledger.status import Status
 from server.auth import IN_PROCESS
@@ -58,6 +60,7 @@ class Assignment(NamedTuple):
         retry_backoff_s: seconds to wait after the first loss of a worker.
         losses: how many workers were lost so far, those that gave it back not counted.
         was_given_back: whether the last one that had it gave it back, or was excused otherwise.
+        lost_at: when that was, RFC 3339.
     """
 
     execution_id: str
@@ -84,6 +87,7 @@ class Assignment(NamedTuple):
     retry_backoff_s: float = 0
     losses: int = 0
     was_given_back: bool = False
+    lost_at: str | None = None
 
     @property
     def pause_seconds(self) -> float:
@@ -91,6 +95,12 @@ class Assignment(NamedTuple):
         if self.was_given_back or not self.losses:
             return 0.0
         return float(self.retry_backoff_s * 2 ** (min(self.losses, 20) - 1))
+
+    def pause_left(self, now: datetime) -> float:
+        """How much of that is left."""
+        if self.lost_at is None:
+            return 0.0
+        return max(0.0, self.pause_seconds - (now - parse_time(self.lost_at)).total_seconds())
 
     @property
     def waits_for_a_worker(self) -> bool:
@@ -104,6 +114,7 @@ def assignment_of(facts: Sequence[Recorded]) -> Assignment:
     start = _last(facts, e.Started.TOPIC)
     said = start.facts if start else {}
     lost = [{"excused": False, **f.facts} for f in facts if f.topic == e.WorkerLost.TOPIC]
+    lost_last = _last(facts, e.WorkerLost.TOPIC)
     last_move = next(fact for fact in reversed(facts) if fact.topic in _STATUS_TOPICS)
     return Assignment(
         execution_id=facts[0].id,
@@ -130,6 +141,7 @@ def assignment_of(facts: Sequence[Recorded]) -> Assignment:
         retry_backoff_s=created.get("terms", {}).get("retry_backoff_s", 0),
         losses=sum(not said["excused"] for said in lost),
         was_given_back=bool(lost and lost[-1]["excused"]),
+        lost_at=lost_last.at if lost_last else None,
     )
 
 

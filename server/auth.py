@@ -1,11 +1,10 @@
 """Who is asking: API keys, roles, workspaces. Nobody else reads a credential."""
 
-import asyncio
 import hmac
 import ipaddress
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
@@ -14,8 +13,9 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from yarl import URL
 
-from ledger.access import ANY_WORKSPACE
+from ledger.access import ANY_WORKSPACE, KeyCreated, KeyRevoked, LockedOut
 from ledger.event import Actor
+from ledger.mapper import Recorded
 from ledger.role import Role
 from server.errors import Forbidden, InvalidRequest, RequestError, Unauthorized
 
@@ -107,34 +107,54 @@ def digest_of_secret(secret: str) -> str:
 class Keyring:
     """The keys in force. Without any, whoever reaches the (loopback) address is the administrator.
 
-    `load` reads them from the views; it is called again after each commit that touched a key.
+    It follows the log, so that a key that was made or revoked counts at once, whoever recorded it.
     """
 
-    def __init__(self, load: Callable[[], Iterable[Key]]) -> None:
-        self.changing = asyncio.Lock()
-        """Held while a key is made or revoked over HTTP, so that rules about all keys hold."""
-        self._load = load
+    def __init__(self) -> None:
         self._by_digest: dict[str, Key] = {}
-        self.changes = 0
-        """How often the keys were read: as long as it stays, whoever was let in would be again."""
-        self.reload()
+        self._revoked: set[str] = set()
+        self.changes = 1
+        """Grows with each change: as long as it stays, whoever was let in would be again."""
 
-    def reload(self) -> None:
-        """Read the keys again."""
-        self._by_digest = {key.digest: key for key in self._load()}
+    def take_in(self, keys: Iterable[Key]) -> None:
+        """Know keys that were in force at some time since it began to follow."""
+        self._by_digest |= {key.digest: key for key in keys if key.id not in self._revoked}
         self.changes += 1
+
+    def follow(self, recorded: Sequence[Recorded]) -> None:
+        """Know what was recorded of keys."""
+        for event in recorded:
+            if event.topic == KeyCreated.TOPIC:
+                said = event.facts
+                role = Role(said["role"])
+                key = Key(event.id, said["name"], role, said["workspace"], said["digest"])
+                self.take_in([key])
+            elif event.topic == KeyRevoked.TOPIC:
+                self._revoked.add(event.id)
+                self._by_digest = {
+                    digest: key for digest, key in self._by_digest.items() if key.id != event.id
+                }
+                self.changes += 1
 
     @property
     def is_empty(self) -> bool:
         """Whether nobody made a key yet."""
         return not self._by_digest
 
-    def is_needed(self, id_: str) -> bool:
-        """Whether no other key could administer what this one does."""
+    def heir_of(self, id_: str) -> str | None:
+        """Another key that administers all that one does; None where that is nothing.
+
+        Raises:
+            LockedOut: there is none.
+        """
         keys = [key for key in self._by_digest.values() if key.role is Role.ADMIN]
         opened = {key.workspace for key in keys if key.id == id_}
-        others = {key.workspace for key in keys if key.id != id_}
-        return bool(opened) and others.isdisjoint({*opened, ANY_WORKSPACE})
+        heirs = (key.id for key in keys if key.workspace in {*opened, ANY_WORKSPACE})
+        heir = next((heir for heir in heirs if heir != id_), None)
+        if opened and heir is None:
+            message = f"nobody else could administer what key {id_!r} does; make another one first"
+            raise LockedOut(message, id=id_)
+        return heir if opened else None
 
     def authenticate(self, request: web.Request) -> Principal:
         """Tell who is asking.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from ledger.commands import Claim, LoseWorker, Start
-from ledger.errors import IllegalTransition, LedgerError, NotFound
+from ledger.errors import IllegalTransition, LeaseLost, LedgerError, NotFound
 from ledger.orders import Caller, Receipt
 from ledger.status import Status
 from server.assignment import Assignment
@@ -41,7 +41,7 @@ class Dispatch:
 
     def heard(self, execution_id: str, lease: str | None) -> None:
         """A worker wrote: if it holds the lease, that has its whole time again."""
-        self._standing.leases.heard(execution_id, lease)
+        self._standing.hearing.heard(execution_id, lease)
 
     def is_cancelling(self, execution_id: str) -> bool:
         """Whether the work is to stop."""
@@ -82,10 +82,10 @@ class Dispatch:
         Returns:
             The execution, if it waits for a human.
         """
-        found = await self._standing.known(execution_id)
+        found = await self._standing.assignments.known(execution_id)
         if found.status is not Status.AWAITING_APPROVAL:
             return None
-        self._standing.leases.end(execution_id)
+        self._standing.hearing.let_go(execution_id)
         return found
 
     def leave(self, caller: Caller, worker: str, agent_ids: Collection[str]) -> None:
@@ -114,7 +114,7 @@ class Dispatch:
         failures = [each for each in results if isinstance(each, BaseException)]
         if failures and not had:
             raise failures[0]
-        found = await self._standing.all_known([*had])
+        found = await self._standing.assignments.all_known([*had])
         return [
             Given(each, tokens[each.execution_id], had[each.execution_id].budget) for each in found
         ]
@@ -150,16 +150,19 @@ class Dispatch:
             NotFound: there is no such execution in this workspace.
             LeaseLost: it is worked on under another lease, or under none.
         """
-        if (
-            self._standing.leases.digest_of(execution_id) is None
-        ):  # after a restart the log knows first
-            found = await self._standing.settled(execution_id)
-            if found is None or found.workspace != workspace:
-                raise NotFound("execution", execution_id)
-            if not found.status.is_terminal:
-                self._standing.take_in_lease(found)
-        self._standing.leases.check(workspace, execution_id, lease)
-        self._standing.leases.heard(execution_id, lease)
+        known = self._standing.leases.of(execution_id)
+        if known is not None and known.workspace != workspace:
+            raise NotFound("execution", execution_id)
+        if self._standing.hearing.heard(execution_id, lease):
+            return
+        # The log knows first: after a restart, and when the lease was given by another server.
+        found = await self._standing.assignments.settled(execution_id)
+        if found is None or found.workspace != workspace:
+            raise NotFound("execution", execution_id)
+        if not found.status.is_terminal:
+            self._standing.take_in_lease(found)
+        if not self._standing.hearing.heard(execution_id, lease):
+            raise LeaseLost(execution_id)
 
     async def until_to_stop(self, execution_id: str, seconds: float) -> None:
         """Wait so long, or until the work on an execution is to stop or has ended."""
@@ -192,7 +195,7 @@ class Dispatch:
         with self._services.hub.join(execution_id) as channel:
             while True:
                 seen = channel.last
-                found = await self._standing.known(execution_id)
+                found = await self._standing.assignments.known(execution_id)
                 left = deadline - _now()
                 parked = found.status is Status.AWAITING_APPROVAL
                 if not parked or left <= 0 or not self._standing.may_wait:
@@ -201,7 +204,7 @@ class Dispatch:
         if found.status is Status.APPROVED:
             start = Start(execution_id, found.worker or "", lease=lease)
             await self._services.record(start, caller)
-            found = await self._standing.known(execution_id)
+            found = await self._standing.assignments.known(execution_id)
         return found
 
 

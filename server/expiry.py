@@ -38,4 +38,4 @@ async def _expire_due(services: Services, now: int) -> None:
         try:
             await services.record(ExpireApproval(approval.execution_id, approval.id), caller)
         except LedgerError as refusal:
-            log.info("approval was decided before it expired", id=approval.id, why=str(refusal))
+            log.debug("approval was decided before it expired", id=approval.id, why=str(refusal))

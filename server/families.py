@@ -11,7 +11,7 @@ import structlog
 
 from ledger import events as e
 from ledger.commands import Cancel
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, Unavailable
 from ledger.event import Actor
 from ledger.mapper import Recorded
 from ledger.orders import Caller
@@ -22,12 +22,14 @@ from server.services import Services
 _STOPS: Final = frozenset({e.CancellationRequested.TOPIC, e.Cancelled.TOPIC})
 _SYSTEM: Final = Actor(type="system", id="families", auth=IN_PROCESS)
 _PAUSE_AFTER_FAULT_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 60.0
+_VIEW: Final = "executions"
 
 log = structlog.get_logger()
 
 
 class Families:
-    """Follows cancellations down the tree. On the event loop only."""
+    """Follows cancellations down the tree, as every server does. On the event loop only."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -51,9 +53,10 @@ class Families:
 
     async def _stop_children(self, parent: str | None) -> None:
         """Cancel the unfinished children of one execution that is stopped, or of all of them."""
+        position = self._services.ledger.position
         while True:
             try:
-                for child in await self._services.query(lambda c: children_to_stop(c, parent)):
+                for child in await self._children(parent, position):
                     await self._cancel(child)
             except Exception:  # whatever the disk does, children must not outlive their parents
                 log.exception("cannot stop the children of what was cancelled; trying again")
@@ -61,13 +64,21 @@ class Families:
             else:
                 return
 
+    async def _children(self, parent: str | None, position: int) -> list[Child]:
+        """Those to stop, once the views tell of all that was recorded, however long that takes."""
+        while not await self._services.catch_up.reached(position, _PATIENCE_SECONDS, _VIEW):
+            log.warning("waiting for the views, to find children to stop", position=position)
+        return await self._services.query(lambda c: children_to_stop(c, parent), fresh=False)
+
     async def _cancel(self, child: Child) -> None:
         how = "was cancelled" if child.parent_error_code is None else "spent its budget"
         reason = f"its parent {child.parent_id} {how}"
         try:
             await self._services.record(Cancel(child.id, reason), Caller(child.workspace, _SYSTEM))
-        except LedgerError as refusal:
-            log.info("the child went on or ended meanwhile", reason=str(refusal))
+        except Unavailable:
+            raise
+        except LedgerError as refusal:  # or another server was faster
+            log.debug("the child went on or ended meanwhile", reason=str(refusal))
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

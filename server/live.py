@@ -32,7 +32,7 @@ class Channel:
         self._end: float = inf
         self._tail: deque[tuple[int, bytes]] = deque()
         self._tail_bytes = 0
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], int] = {}  # and after what each waits
 
     def publish(self, recorded: Recorded) -> None:
         """Keep the frame of the execution's next event."""
@@ -55,11 +55,13 @@ class Channel:
         return Frames(b"".join(frame for _, frame in items), last, last >= self._end)
 
     def wake(self) -> None:
-        """Let every reader that waits look again."""
-        for future in self._waiting:
-            if not future.done():
+        """Let every reader look again that waits for what is there now.
+
+        Who reads from the store may be ahead: other servers' events are announced a little later.
+        """
+        for future, after in self._waiting.items():
+            if (self._closed or self.last > after) and not future.done():
                 future.set_result(None)
-        self._waiting.clear()
 
     def close(self) -> None:
         """Let nobody wait any more, nor whoever is only about to."""
@@ -71,13 +73,13 @@ class Channel:
         if self._closed or self.last > after:
             return self.last > after
         future = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+        self._waiting[future] = after
         timer = asyncio.get_running_loop().call_later(seconds, _give_up, future)
         try:
             await future
         finally:
             timer.cancel()
-            self._waiting.discard(future)
+            del self._waiting[future]
         return self.last > after
 
 

@@ -1,7 +1,7 @@
 """Opening everything a server works with, and closing it in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Final
@@ -10,8 +10,8 @@ from genai_prices import UpdatePrices
 
 from ledger.application import Ledger
 from ledger.clock import Clock, utc_now
-from ledger.database import file_of
-from ledger.mapper import Recorded
+from ledger.database import file_of, open_heartbeats
+from ledger.heartbeats import Heartbeats
 from ledger.price_catalog import Catalog
 from ledger.unit import Policy
 from projections.catalog import ALL
@@ -51,9 +51,10 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
     ledger.subscribe(lambda recorded: catch_up.wake(recorded[-1].position))
     catch_up.start()
     updates = _update_prices(settings)
+    heartbeats: Heartbeats | None = None
     try:
-        keyring = await _keyring(settings, ledger, views, catch_up)
-        limiter = Limiter(settings.max_requests_per_second)
+        heartbeats = open_heartbeats(settings.database)
+        keyring = await _keyring(settings, hub, ledger, views, catch_up)
         services = Services(
             settings=settings,
             ledger=ledger,
@@ -63,12 +64,12 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
             keyring=keyring,
             metrics=metrics,
             readers=readers,
-            limiter=limiter,
+            limiter=Limiter(settings.max_requests_per_second),
             replays=Replays(ledger),
             outflows=Outflows(),
+            heartbeats=heartbeats,
         )
-        _watch(services)
-        yield services
+        yield _watched(services)
     finally:
         if updates is not None:
             await loop.run_in_executor(None, updates.stop)
@@ -77,6 +78,8 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
         await loop.run_in_executor(None, readers.shutdown)
         await loop.run_in_executor(None, ledger.close)
         views.close()
+        if heartbeats is not None:
+            heartbeats.close()
 
 
 def _open_views(settings: Settings, ledger: Ledger) -> tuple[ViewStore, CatchUp]:
@@ -115,13 +118,13 @@ def _open_ledger(settings: Settings, metrics: Metrics, clock: Clock) -> Ledger:
 
 
 async def _keyring(
-    settings: Settings, ledger: Ledger, views: ViewStore, catch_up: CatchUp
+    settings: Settings, hub: Hub, ledger: Ledger, views: ViewStore, catch_up: CatchUp
 ) -> Keyring:
     """The keys in force: nobody is let in before they are known, however long that takes."""
-    keyring = Keyring(lambda: _keys(views))
-    ledger.subscribe(_reload_keys(asyncio.get_running_loop(), ledger, catch_up, keyring))
+    keyring = Keyring()
+    hub.listen(keyring.follow)
     await catch_up.reached(ledger.position, _REBUILD_SECONDS, "keys")
-    keyring.reload()
+    keyring.take_in(_keys(views))
     _refuse_open_door(settings, keyring)
     return keyring
 
@@ -142,23 +145,8 @@ def _refuse_open_door(settings: Settings, keyring: Keyring) -> None:
         raise InvalidSettings(message)
 
 
-def _reload_keys(
-    loop: asyncio.AbstractEventLoop, ledger: Ledger, catch_up: CatchUp, keyring: Keyring
-) -> Callable[[Sequence[Recorded]], None]:
-    """Let a key that was made or revoked count at once, whoever recorded it."""
-
-    async def reload() -> None:
-        await catch_up.reached(ledger.position, 60, "keys")
-        keyring.reload()
-
-    def listen(recorded: Sequence[Recorded]) -> None:
-        if any(event.topic.startswith("key.") for event in recorded):
-            asyncio.run_coroutine_threadsafe(reload(), loop)
-
-    return listen
-
-
-def _watch(services: Services) -> None:
+def _watched(services: Services) -> Services:
+    """The same, with what is read when somebody looks at the metrics."""
     metrics, ledger, catch_up = services.metrics, services.ledger, services.catch_up
     metrics.watch("ledger_position", "Position of the last event.", lambda: ledger.position)
     metrics.watch("ledger_queue_depth", "Commands that wait.", lambda: ledger.waiting)
@@ -183,3 +171,4 @@ def _watch(services: Services) -> None:
         "Events that some read model could not take.",
         lambda: sum(each.parked for each in catch_up.progress()),
     )
+    return services

@@ -8,20 +8,6 @@ from ledger.clock import CLOCKS, Clocks, parse_time
 from ledger.commands import Cancel, Command, Fail
 
 
-class Due(NamedTuple):
-    """Something that is due now.
-
-    Attributes:
-        execution_id: which it is about.
-        workspace: that it belongs to.
-        command: what to do, given the lease under which the execution is worked on.
-    """
-
-    execution_id: str
-    workspace: str
-    command: Callable[[str | None], Command]
-
-
 class _Deadline(NamedTuple):
     workspace: str
     at: datetime
@@ -31,6 +17,25 @@ class _Cancellation(NamedTuple):
     workspace: str
     at: float
     reason: str | None
+
+
+class Due(NamedTuple):
+    """Something that is due now.
+
+    Attributes:
+        execution_id: which it is about.
+        why: for which reason.
+        command: what to do, given the lease under which the execution is worked on.
+    """
+
+    execution_id: str
+    why: _Deadline | _Cancellation
+    command: Callable[[str | None], Command]
+
+    @property
+    def workspace(self) -> str:
+        """That it belongs to."""
+        return self.why.workspace
 
 
 class Overdue:
@@ -69,14 +74,21 @@ class Overdue:
         self._deadlines.pop(execution_id, None)
         self._cancellations.pop(execution_id, None)
 
+    def drop(self, due: Due) -> None:
+        """It came to nothing; what was said since of the same execution stays."""
+        if self._deadlines.get(due.execution_id) is due.why:
+            del self._deadlines[due.execution_id]
+        if self._cancellations.get(due.execution_id) is due.why:
+            del self._cancellations[due.execution_id]
+
     def due(self) -> Iterator[Due]:
         """What is due; again each time, until it is forgotten."""
         for id_, deadline in list(self._deadlines.items()):
             if deadline.at <= self._wall():
-                yield Due(id_, deadline.workspace, _timeout(id_))
+                yield Due(id_, deadline, _timeout(id_))
         for id_, cancellation in list(self._cancellations.items()):
             if cancellation.at <= self._clock():
-                yield Due(id_, cancellation.workspace, _cancellation(id_, cancellation.reason))
+                yield Due(id_, cancellation, _cancellation(id_, cancellation.reason))
 
 
 def _timeout(id_: str) -> Callable[[str | None], Command]:

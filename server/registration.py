@@ -1,6 +1,6 @@
 """Makes a worker's agents known: by the commands that everybody uses, and once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -9,7 +9,6 @@ from ledger import agent as facts
 from ledger.agent import AgentType
 from ledger.commands import AddVersion, RegisterAgent
 from ledger.errors import NameTaken
-from ledger.mapper import Recorded
 from ledger.orders import Caller
 from server.services import Services
 
@@ -87,13 +86,15 @@ async def register(
 
 async def _register(services: Services, caller: Caller, agent: Described) -> Registered:
     agent_id = await _agent_id(services, caller, agent)
-    log_of_agent = await services.read(lambda: services.ledger.read_facts(agent_id))
-    known = _version(log_of_agent, agent.version)
+    known = await _version(services, agent_id, agent.version)
     if known is None:
-        command = AddVersion(agent_id, _facts_of(agent), promote=True)
+        command = AddVersion(agent_id, _facts_of(agent), promote=True, once=True)
         receipt = await services.record(command, caller)
-        log.info("version registered", agent=agent.name, version=agent.version)
-        return Registered(agent_id, receipt.subject or "", is_new=True)
+        if receipt.events:
+            log.info("version registered", agent=agent.name, version=agent.version)
+            return Registered(agent_id, receipt.subject or "", is_new=True)
+        known = await _version(services, agent_id, agent.version)  # somebody was faster
+        assert known is not None
     said = known["input_schema"], known["config"], known["given"]
     differs = said != (agent.input_schema, agent.config, _given(agent))
     if differs:
@@ -114,7 +115,9 @@ async def _agent_id(services: Services, caller: Caller, agent: Described) -> str
     return receipt.id
 
 
-def _version(log_of_agent: Sequence[Recorded], label: str) -> Json | None:
+async def _version(services: Services, agent_id: str, label: str) -> Json | None:
+    """What was recorded of the first version with a label."""
+    log_of_agent = await services.read(lambda: services.ledger.read_facts(agent_id))
     added = (fact.facts for fact in log_of_agent if fact.topic == facts.VersionAdded.TOPIC)
     return next((version for version in added if version["version"] == label), None)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from ledger.application import Ledger
 from ledger.commands import Command
 from ledger.errors import NotFound, Unavailable
+from ledger.heartbeats import Heartbeats
 from ledger.orders import Answer, Caller, Receipt, settle
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
@@ -55,6 +56,7 @@ class Services(NamedTuple):
         limiter: how much one key may ask for.
         replays: pages of frames from the store.
         outflows: the streams on their way to their readers.
+        heartbeats: what servers of the same ledger tell each other; None where there is one only.
     """
 
     settings: Settings
@@ -68,6 +70,7 @@ class Services(NamedTuple):
     limiter: Limiter
     replays: Replays
     outflows: Outflows
+    heartbeats: Heartbeats | None = None
 
     async def record(self, command: Command, caller: Caller, size: int = 0) -> Receipt:
         """Give a command and wait until it is durable. Raises what it is refused with.

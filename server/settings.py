@@ -70,7 +70,7 @@ class Settings(BaseModel):
         0,
         ge=0,
         description=(
-            "Requests per second that one API key may make, in bursts of twice as "
+            "Requests per second that one API key may make of one server, in bursts of twice as "
             "many; more is 429. 0 is no limit."
         ),
     )

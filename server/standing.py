@@ -20,8 +20,10 @@ from ledger.mapper import Recorded
 from ledger.orders import Caller
 from ledger.status import Status
 from projections.unfinished import Unfinished, unfinished
-from server.assignment import Assignment, assignment_of
+from server.assignment import Assignment
+from server.assignments import Assignments
 from server.frames import ENDINGS
+from server.hearing import Hearing
 from server.leases import Leases
 from server.overdue import Overdue
 from server.services import Services
@@ -47,17 +49,24 @@ class Standing:
         clocks: Clocks = CLOCKS,
     ) -> None:
         self._services = services
+        self._wall = clocks.wall
+        self.assignments = Assignments(services)
         self.queue = WorkQueue()
         self.leases = Leases(services.settings.lease_seconds, clocks)
+        self.hearing = Hearing(self.leases, services.heartbeats, services.read)
         self.overdue = Overdue(services.settings.cancel_grace_seconds, clocks)
-        self._supervisor = Supervisor(services, self.leases, self.overdue, self.requeue)
+        self._supervisor = Supervisor(
+            services, self.leases, self.hearing, self.overdue, self.requeue
+        )
         self._tasks: set[asyncio.Task[None]] = set()
-        self._began_at = 0
+        self._gone_before = 0
         self.closing = False
 
     async def start(self) -> None:
         """Follow the log from here on, and find what was begun before."""
-        self._began_at = self._services.ledger.position
+        position, heartbeats = self._services.ledger.position, self._services.heartbeats
+        if heartbeats is None or await self._services.read(heartbeats.is_alone):
+            self._gone_before = position
         self._services.hub.listen(self._follow)
         self.see_to(self._recover())
         self.see_to(self._supervisor.look_after())
@@ -80,34 +89,6 @@ class Standing:
     def may_wait(self) -> bool:
         """Whether the server goes on for a while."""
         return not (self.closing or self._services.hub.closing)
-
-    async def known(self, id_: str) -> Assignment:
-        """An execution that there is, as it stands in the log."""
-        [found] = await self.all_known([id_])
-        return found
-
-    async def all_known(self, ids: Sequence[str]) -> list[Assignment]:
-        """Executions that there are, in one read."""
-
-        def read() -> list[Assignment]:
-            return [assignment_of(self._services.ledger.read_facts(id_)) for id_ in ids]
-
-        return await self._services.read(read)
-
-    async def assignment(self, id_: str) -> Assignment | None:
-        """An execution as it stands in the log; None when there is none of that id."""
-        facts = await self._services.read(partial(self._services.ledger.read_facts, id_))
-        is_one = bool(facts) and facts[0].topic == e.Created.TOPIC
-        return assignment_of(facts) if is_one else None
-
-    async def settled(self, id_: str) -> Assignment | None:
-        """The same, but nothing happened to it while it was read, of which it does not tell."""
-        with self._services.hub.join(id_) as channel:
-            while True:
-                seen = channel.last
-                found = await self.assignment(id_)
-                if channel.last == seen:
-                    return found
 
     def requeue(self, id_: str) -> None:
         """Let an execution wait for a worker again, if it does, after its pause."""
@@ -167,10 +148,13 @@ class Standing:
         self.overdue.forget(event.id)
 
     async def _requeue(self, id_: str) -> None:
-        """Let an execution wait for a worker again, after the pause that its version asks for."""
-        found = await self._insist(partial(self.known, id_))
+        """Let an execution wait for a worker again, after the pause that its version asks for.
+
+        Every server does so; workers that were slower are refused.
+        """
+        found = await self._insist(partial(self.assignments.known, id_))
         if found.waits_for_a_worker:
-            await asyncio.sleep(found.pause_seconds)
+            await asyncio.sleep(found.pause_left(self._wall()))
             self.queue.put(Place(found.workspace, found.agent_id), id_)
 
     async def _recover(self) -> None:
@@ -182,10 +166,13 @@ class Standing:
             await self._insist(partial(self._take_in, each))
 
     async def _take_in(self, each: Unfinished) -> None:
-        if each.status is Status.PENDING:
+        if each.status is Status.PENDING and each.worker is None:
             self.queue.put(Place(each.workspace, each.agent_id), each.id)
             return
-        found = await self.settled(each.id)
+        if each.status is Status.PENDING:  # its worker was lost
+            self.requeue(each.id)
+            return
+        found = await self.assignments.settled(each.id)
         assert found is not None
         if self._is_abandoned(found) and found.status is Status.RUNNING:
             await self._take_back(found)
@@ -196,20 +183,22 @@ class Standing:
             self.queue.put(Place(found.workspace, found.agent_id), each.id)
 
     def _is_abandoned(self, found: Assignment) -> bool:
-        """Whether nobody can hold it: whoever took it up is done with it, or is gone.
+        """Whether nobody can hold it: whoever took it up is done with it, let go, or is gone.
 
-        There is one server per ledger, so an in-process worker that took it up before this one
-        began is gone.
+        An in-process worker ends with its server. So one that took it up before this server began
+        is gone, if there was no other server then.
         """
-        is_of_before = found.in_process and found.taken_up_at <= self._began_at
-        return found.mode == "execute" and (is_of_before or found.held_back)
+        is_of_before = found.in_process and found.taken_up_at <= self._gone_before
+        lease = self.leases.of(found.execution_id)
+        has_let_go = lease is not None and lease.let_go
+        return found.mode == "execute" and (is_of_before or found.held_back or has_let_go)
 
     async def _go_on_after_no(self, id_: str) -> None:
         """It is running already, and nobody is known to be at it."""
         await self._insist(partial(self._take_back_or_wait, id_))
 
     async def _take_back_or_wait(self, id_: str) -> None:
-        found = await self.settled(id_)
+        found = await self.assignments.settled(id_)
         if found is None or found.status is not Status.RUNNING:
             return
         if self._is_abandoned(found):
@@ -223,12 +212,12 @@ class Standing:
         try:
             await self._services.record(lost, Caller(found.workspace, SYSTEM))
         except (IllegalTransition, LeaseLost) as refusal:
-            log.info("the execution moved on meanwhile", reason=str(refusal))
+            log.debug("the execution moved on meanwhile", reason=str(refusal))
 
     def take_in_lease(self, found: Assignment) -> None:
-        """Give the lease that the log knows its whole time, where none is known here."""
+        """Give the lease that the log knows its whole time, where it is not known here yet."""
         id_ = found.execution_id
-        is_known = self.leases.digest_of(id_) is not None
+        is_known = self.leases.digest_of(id_) == found.lease
         if found.lease is None or is_known or self._is_abandoned(found):
             return
         self.leases.grant(id_, found.workspace, found.lease)

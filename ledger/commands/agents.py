@@ -59,16 +59,23 @@ class ChangeAgent:
 
 @dataclass(frozen=True, slots=True)
 class AddVersion:
-    """Add a version to an agent. `facts` are those of `VersionAdded` but the id."""
+    """Add a version to an agent. `facts` are those of `VersionAdded` but the id.
+
+    With `once` nothing is recorded where there is a version with this label already.
+    """
 
     agent_id: str
     facts: Mapping[str, Any]
     promote: bool = False
+    once: bool = False
 
     def decide(self, unit: Unit) -> Decision:
         """Record `version_added`, and `promoted` if asked or if it is the first."""
         agent = unit.agent(self.agent_id)
         agent.refuse_if_archived()
+        known = agent.labelled(self.facts["version"]) if self.once else None
+        if known is not None:
+            return Decision(agent, known.id)
         for name in ("input_schema", "output_schema"):
             check_schema(self.facts.get(name) or {}, name)
         config = self.facts.get("config") or {}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ledger.access import ApiKey
+from ledger.access import ApiKey, LockedOut
 from ledger.commands.command import Decision
 from ledger.role import Role
 from ledger.unit import Unit
@@ -32,12 +32,17 @@ class CreateKey:
 
 @dataclass(frozen=True, slots=True)
 class RevokeKey:
-    """Close a key for ever."""
+    """Close a key for ever; where an heir is named, only while that key is in force."""
 
     key_id: str
+    heir: str | None = None
 
     def decide(self, unit: Unit) -> Decision:
         """Record `revoked`."""
         key = unit.api_key(self.key_id)
+        heir = None if self.heir is None else unit.key_anywhere(self.heir)
+        if heir is not None and heir.revoked:
+            message = f"key {self.heir!r} was revoked at the same time; ask again"
+            raise LockedOut(message, id=self.key_id)
         key.revoke(unit.stamp)
         return Decision(key)

@@ -11,7 +11,7 @@ from ledger.commands import LoseWorker
 from ledger.errors import LedgerError, NotFound
 from ledger.orders import Caller, Receipt
 from projections import agents
-from server.api.recording import told
+from server.api.recording import said_of, told
 from server.assignment import Assignment
 from server.auth import Permission
 from server.dispatch import DISPATCH, Dispatch, Given
@@ -112,8 +112,7 @@ async def release(call: Call) -> Answer:
     await dispatch.hear_from(call.workspace, id_, call.lease)
     parked = await dispatch.let_go_while_parked(id_)
     if parked is not None:
-        receipt = Receipt(id_, parked.version)
-        return one(told(call, receipt), version=receipt.version)
+        return one(said_of(Receipt(id_, parked.version)), version=parked.version)
     command = LoseWorker(id_, most_attempts=0, lease=call.lease, in_good_order=True)
     receipt = await call.services.record(command, await call.caller())
     return one(told(call, receipt), version=receipt.version)

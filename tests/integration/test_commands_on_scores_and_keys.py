@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ledger import commands as c
+from ledger.access import LockedOut
 from ledger.errors import LimitExceeded, NotFound
 from ledger.role import Role
 from tests.recording import UMBRELLA, Recording, recording, topics
@@ -71,3 +72,14 @@ def test_a_key_is_revoked_from_where_it_was_made(open_: Recording) -> None:
         open_.do(c.RevokeKey(id_), UMBRELLA)
 
     assert topics(open_.do(c.RevokeKey(id_))) == ["key.revoked.v1"]
+
+
+def test_of_two_keys_that_are_each_others_heirs_one_is_revoked(open_: Recording) -> None:
+    first, second = (
+        open_.do(c.CreateKey(name, Role.ADMIN, "*", name * 64)).id for name in ("a", "b")
+    )
+
+    assert topics(open_.do(c.RevokeKey(first, heir=second))) == ["key.revoked.v1"]
+
+    with pytest.raises(LockedOut, match="at the same time"):
+        open_.do(c.RevokeKey(second, heir=first))

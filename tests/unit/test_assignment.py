@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -187,3 +187,14 @@ def test_only_losses_make_an_execution_wait() -> None:
     assert pause(taken, loss) == 5
     assert pause(taken, loss, taken, gift, taken, loss) == 10
     assert pause(taken, loss, taken, gift) == 0
+
+
+def test_a_pause_is_reckoned_from_the_loss_whoever_reckons() -> None:
+    created = {**CREATED, "terms": {"retry_backoff_s": 5}}
+    lost = {"status": "pending", "previous": "running", "worker": "w", "attempt": 1}
+    seen = assignment_of(log((e.Created, created), (e.Started, STARTED), (e.WorkerLost, lost)))
+
+    left = [seen.pause_left(STAMP.at + timedelta(seconds=after)) for after in (0, 3, 60)]
+
+    assert left == [5, 2, 0]
+    assert assignment_of(log((e.Created, created))).pause_left(STAMP.at) == 0

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from ledger.clock import Clocks
-from ledger.errors import LeaseLost
 from server.leases import Leases, digest_of_token
 from tests.given import NOON
 
@@ -55,21 +54,19 @@ def test_a_worker_that_is_heard_of_has_its_whole_time_again(granted: Hands) -> N
 @pytest.mark.parametrize("digest", [None, digest_of_token("another")])
 def test_nobody_else_is_heard(granted: Hands, digest: str | None) -> None:
     granted.seconds = 29
-    granted.leases.heard(ID, digest)
+    assert not granted.leases.heard(ID, digest)
     granted.seconds = 30
 
     assert granted.overdue == [ID]
-    with pytest.raises(LeaseLost):
-        granted.leases.check("acme", ID, digest)
 
 
 def test_a_lease_does_not_run_out_while_a_human_is_waited_for(granted: Hands) -> None:
     granted.leases.park(ID)
-    granted.leases.heard(ID, LEASE)
+    assert granted.leases.heard(ID, LEASE)
     granted.seconds = 10_000
 
     assert granted.overdue == []
-    granted.leases.check("acme", ID, LEASE)
+    assert granted.leases.heard(ID, LEASE)
 
 
 def test_after_the_answer_the_worker_has_one_lease_to_come_back(granted: Hands) -> None:
@@ -85,13 +82,58 @@ def test_after_the_answer_the_worker_has_one_lease_to_come_back(granted: Hands) 
     assert lease.resuming
 
 
+def test_after_the_answer_nobody_waits_for_a_worker_that_let_go(granted: Hands) -> None:
+    granted.leases.park(ID)
+    granted.leases.let_go(ID)
+
+    assert not granted.leases.unpark(ID, resuming=True)
+    granted.seconds = 10_000
+    assert granted.overdue == []
+
+
+def test_a_worker_that_let_go_and_is_heard_of_is_waited_for(granted: Hands) -> None:
+    granted.leases.park(ID)
+    granted.leases.let_go(ID)
+    granted.leases.let_go("another")
+
+    assert granted.leases.heard(ID, LEASE)
+
+    assert granted.leases.unpark(ID, resuming=True)
+
+
+def test_what_another_server_heard_gives_the_rest_of_a_leases_time(granted: Hands) -> None:
+    (granted.seconds, lease) = (28, granted.leases.of(ID))
+    assert lease is not None
+    granted.leases.heard_elsewhere(lease, 8)
+    granted.leases.heard_elsewhere(lease, 20)
+    granted.seconds = 49
+    assert granted.overdue == []
+
+    granted.seconds = 50
+
+    assert granted.overdue == [ID]
+    assert lease.heard_at == NOON + timedelta(seconds=20)
+
+
+def test_a_lease_is_dropped_unless_there_is_a_later_one(granted: Hands) -> None:
+    granted.seconds = 30
+    (first,) = granted.leases.overdue()
+    granted.leases.grant(ID, "acme", digest_of_token("later"))
+
+    granted.leases.drop(first)
+    assert len(granted.leases) == 1
+
+    granted.seconds = 60
+    granted.leases.drop(granted.leases.overdue()[0])
+    assert len(granted.leases) == 0
+
+
 def test_a_later_lease_takes_the_place_of_the_one_before(granted: Hands) -> None:
     later = digest_of_token("later")
     granted.leases.grant(ID, "acme", later)
 
-    granted.leases.check("acme", ID, later)
-    with pytest.raises(LeaseLost):
-        granted.leases.check("acme", ID, LEASE)
+    assert granted.leases.heard(ID, later)
+    assert not granted.leases.heard(ID, LEASE)
 
 
 def test_what_is_over_is_under_no_lease(granted: Hands) -> None:

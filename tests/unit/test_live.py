@@ -110,6 +110,22 @@ async def test_every_reader_of_an_execution_is_woken_and_of_another_none(rec: Re
     assert hub.closing
 
 
+async def test_a_reader_that_is_ahead_of_what_is_announced_goes_on_waiting(rec: Recording) -> None:
+    id_ = rec.running()
+    hub = Hub()
+    with hub.join(id_) as channel:
+        ahead = asyncio.create_task(channel.went_on(4, 60))  # so far it read in the store
+        await asyncio.sleep(0)
+
+        for text in ("a", "b"):
+            hub.announce(streamed(rec, id_, text))
+            await asyncio.sleep(0)
+            assert not ahead.done()
+
+        hub.announce(streamed(rec, id_, "c"))
+        assert await ahead is True
+
+
 async def test_whoever_is_about_to_wait_when_the_streams_end_does_not_wait() -> None:
     hub = Hub()
     with hub.join("a") as channel, hub.join_everything() as everything:

@@ -77,3 +77,18 @@ def test_a_cancellation_outlasts_the_wait_for_a_human(hands: Hands) -> None:
     hands.seconds = 10
 
     assert hands.due == [Cancel(ID, None, confirm=True, lease=LEASE)]
+
+
+def test_what_came_to_nothing_is_due_no_more_but_what_was_said_since_is(hands: Hands) -> None:
+    hands.overdue.must_end(ID, "acme", format_time(NOON))
+    hands.overdue.cancelling(ID, "acme", None)
+    hands.seconds = 10
+    deadline, cancellation = hands.overdue.due()
+    hands.overdue.must_end(ID, "acme", format_time(NOON + timedelta(seconds=5)))
+
+    hands.overdue.drop(deadline)
+    hands.overdue.drop(cancellation)
+
+    (later,) = hands.due
+    assert isinstance(later, Fail)
+    assert not hands.overdue.is_cancelling(ID)

@@ -1,0 +1,69 @@
+"""A load balancer: each connection goes to one of the servers that are there just now."""
+
+import asyncio
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+_TRY_AGAIN_SECONDS = 0.05
+_PIECE = 64 * 1024
+
+
+@contextmanager
+def balanced(ports: Sequence[int]) -> Iterator[int]:
+    """The port of a balancer in front of the servers at some ports."""
+    loop = asyncio.new_event_loop()
+    listening: list[int] = []
+    is_there, stop = threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with await asyncio.start_server(_passing_to(ports), "127.0.0.1", 0) as server:
+            listening.append(server.sockets[0].getsockname()[1])
+            is_there.set()
+            await stop.wait()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert is_there.wait(30)
+    try:
+        yield listening[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(30)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+def _passing_to(ports: Sequence[int]):  # type: ignore[no-untyped-def] # a protocol of asyncio's
+    chance = random.Random(5)
+
+    async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await _connected(chance.sample(ports, len(ports)))
+        if there is not None:
+            await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+        writer.close()
+
+    return passing
+
+
+async def _connected(
+    ports: Sequence[int],
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    """A connection to the first of the servers that is there."""
+    for _ in range(200):
+        for port in ports:
+            with suppress(OSError):
+                return await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.sleep(_TRY_AGAIN_SECONDS)
+    return None
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while piece := await reader.read(_PIECE):
+            writer.write(piece)
+            await writer.drain()
+    writer.close()
