@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from ledger import events as e
 from ledger.mapper import Recorded
+from ledger.strict_json import decode_stored, encode
 from projections import cost_groups, costs, executions, sessions, spans
 from projections.cost_questions import question
 from projections.identities import identity_of
@@ -54,7 +55,7 @@ def check_workspace(connection: Connection, workspace: str, used: list[Usage]) -
     assert summary["total_tokens"] == traced["total_tokens"] == tokens_of(used)
     assert summary["unpriced_tokens"] == tokens_of(u for u in used if cost_of(u) is None)
     for by in (["agent"], ["model"], ["day"], ["day", "model", "agent"]):
-        rows = cost_groups.grouped(connection, question(workspace, by))
+        rows = decode_stored(encode(cost_groups.grouped(connection, question(workspace, by))))
         found = {tuple(row[name] for name in by): row for row in rows}
         for key, group in grouped(used, by).items():
             assert shown(found[key], "cost_usd", group) == sum_of(group)
