@@ -146,12 +146,16 @@ class Unit:
 
     def today(self, purse: Purse) -> Tally:
         """What somebody spent today, by this command too."""
+        return self.sums_of_today().get(purse, Tally()).plus(self._own(purse))
+
+    def sums_of_today(self) -> Mapping[Purse, Tally]:
+        """What everybody spent today, but for what this command spends."""
         workspace, day = self.stamp.workspace, day_of(self.stamp.at)
         sums = self._spending.day(workspace, day)
         if sums is None:
             self._spending.put_day(workspace, day, self._recorded.spent_on(workspace, day))
             sums = self._spending.day(workspace, day) or {}
-        return sums.get(purse, Tally()).plus(self._own(purse))
+        return sums
 
     def _own(self, purse: Purse) -> Tally:
         """What this command spent of somebody's day; added up only where anybody asks."""

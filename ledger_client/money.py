@@ -89,7 +89,11 @@ class Repriced(Record):
 
 
 class DayBudget(Record):
-    """A budget of days in force. Money is decimal text."""
+    """A budget of days in force. Money is decimal text.
+
+    `today` has what is `used` and what is `remaining` of `cost` and `total_tokens`; and `spender`,
+    who used most of a budget that each agent or user has.
+    """
 
     id: str
     workspace_id: str
@@ -101,3 +105,4 @@ class DayBudget(Record):
     note: str
     created_by: str
     created_at: str
+    today: Json | None
