@@ -36,7 +36,7 @@ def _list(
         status: one status, or several as a list.
         session_id: of the caller's own.
         metadata: keys of the top level with their values.
-        filters: every other one of the HTTP API: `model`, `min_cost`, `created_after`, `q`,
+        filters: every other one of the HTTP API: `model`, `min_cost`, `created_after`,
             `sort`, `fields` and the rest. Times may be `datetime`.
     """
     query = {"page": page, "limit": limit, "cursor": cursor, "agent_id": agent_id}
