@@ -132,6 +132,10 @@ class Ledger:
         """How many events an execution has; 0 when there is none of that id."""
         return self._store.last_version(id_)
 
+    def count(self, id_: str, topic: str) -> int:
+        """How many events of a topic an execution has."""
+        return self._store.count(id_, topic)
+
     def close(self) -> None:
         """Record what was handed over, then let go of the database."""
         self._writer.close()

@@ -5,7 +5,7 @@ is less specific: cached tokens out of the input's, cached audio out of cached a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from itertools import combinations
 from typing import Any, Final, NamedTuple, TypeVar
@@ -210,7 +210,7 @@ class Catalog:
         price = model.get_prices(at, context if is_own else None)
         version = genai_prices.__version__
         if kept.snapshot.from_auto_update:
-            version += kept.snapshot.timestamp.strftime("+%Y%m%dT%H%M%S")
+            version += kept.snapshot.timestamp.astimezone(UTC).strftime("+%Y%m%dT%H%M%SZ")
         return Rates(provider.id, model.id, _effective(model, at), version, self._rates_of(price))
 
     def _rates_of(self, price: ModelPrice) -> tuple[Rate, ...]:

@@ -40,6 +40,11 @@ class SpentInDays:
         self._added = len(self.all)
         return self._sums.get((workspace, day, purse), Tally())
 
+    def spenders(self, workspace: str, day: str) -> set[Purse]:
+        """Who spent in a day."""
+        days = (each for each in self.all if (each.workspace, each.day) == (workspace, day))
+        return {purse for spent in days for purse in spent.purses}
+
 
 class Spending:
     """Tallies by the id of the execution that has the budget, and those of days."""
@@ -76,6 +81,10 @@ class Spending:
         """What somebody spent in a day that is known."""
         recorded = self._days[workspace][1].get(purse, Tally())
         return recorded.plus(self._batch_days.by(workspace, day, purse))
+
+    def spenders(self, workspace: str, day: str) -> set[Purse]:
+        """Who spent in a day that is known."""
+        return {*self._days[workspace][1], *self._batch_days.spenders(workspace, day)}
 
     # What the log says.
 

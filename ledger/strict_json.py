@@ -97,6 +97,11 @@ def number(amount: Decimal | None) -> Any:
     return None if amount is None else orjson.Fragment(format(amount, "f"))
 
 
+def written(text: bytes) -> Any:
+    """JSON that is text already, as a value for `encode`, which does not look into it."""
+    return orjson.Fragment(text)
+
+
 def plain(value: Any) -> Any:
     """The same value with ordinary floats, for libraries that know no others."""
     if isinstance(value, jiter.LosslessFloat):

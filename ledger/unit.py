@@ -4,7 +4,7 @@ Everything here runs on the writer's thread. A unit that is refused is dropped a
 the forks of one that is accepted become what the next unit of the same batch sees.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -148,11 +148,20 @@ class Unit:
 
     def today(self, purse: Purse) -> Tally:
         """What somebody spent today, by this command too."""
+        workspace, day = self._known_day()
+        before = self._spending.in_day(workspace, day, purse)
+        return before.plus(self.spent_today.by(workspace, day, purse))
+
+    def spenders_today(self) -> Collection[Purse]:
+        """Who spent today, before this command."""
+        return self._spending.spenders(*self._known_day())
+
+    def _known_day(self) -> tuple[str, str]:
+        """The workspace and the day, whose sums are known from here on."""
         workspace, day = self.stamp.workspace, day_of(self.stamp.at)
         if not self._spending.has_day(workspace, day):
             self._spending.put_day(workspace, day, self._recorded.spent_on(workspace, day))
-        before = self._spending.in_day(workspace, day, purse)
-        return before.plus(self.spent_today.by(workspace, day, purse))
+        return workspace, day
 
     def tally(self, owner_id: str) -> Tally:
         """What was spent from an execution's budget, by this command too."""

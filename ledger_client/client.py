@@ -11,9 +11,11 @@ from ledger_client.recorder.recorder import Recorder
 from ledger_client.recorder.recording import Recording
 from ledger_client.resources.agents import Agents, AsyncAgents
 from ledger_client.resources.approvals import Approvals, AsyncApprovals
+from ledger_client.resources.budgets import AsyncBudgets, Budgets
 from ledger_client.resources.costs import AsyncCosts, Costs
 from ledger_client.resources.dashboard import AsyncDashboardFigures, DashboardFigures
 from ledger_client.resources.executions import AsyncExecutions, Executions
+from ledger_client.resources.prices import AsyncPrices, Prices
 from ledger_client.resources.scores import AsyncScores, Scores
 from ledger_client.resources.sessions import AsyncSessions, Sessions
 from ledger_client.resources.traces import AsyncTraces, Traces
@@ -126,6 +128,8 @@ class Ledger(_Records):
         self.executions = Executions(transport)
         self.approvals = Approvals(transport)
         self.costs = Costs(transport)
+        self.prices = Prices(transport)
+        self.budgets = Budgets(transport)
         self.scores = Scores(transport)
         self.traces = Traces(transport)
         self.sessions = Sessions(transport)
@@ -178,6 +182,8 @@ class AsyncLedger(_Records):
         self.executions = AsyncExecutions(transport)
         self.approvals = AsyncApprovals(transport)
         self.costs = AsyncCosts(transport)
+        self.prices = AsyncPrices(transport)
+        self.budgets = AsyncBudgets(transport)
         self.scores = AsyncScores(transport)
         self.traces = AsyncTraces(transport)
         self.sessions = AsyncSessions(transport)

@@ -159,33 +159,6 @@ class AuditEvent(Record):
     topic: str
 
 
-class CostSummary(Record):
-    """What was spent in a period, in all and by day."""
-
-    total_cost: float | None
-    total_cost_usd: str | None
-    total_executions: int
-    total_tokens: int
-    unpriced_tokens: int
-    daily_costs: list[Json]
-
-
-class CostRow(Record):
-    """The totals of one group; the values it is grouped by stand beside them."""
-
-    executions: int | None
-    calls: int
-    cost: float | None
-    cost_usd: str | None
-    inclusive_cost: float | None
-    inclusive_cost_usd: str | None
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    cached_tokens: int
-    unpriced_tokens: int
-
-
 class Span(Record):
     """One step of a run, as a trace shows it."""
 

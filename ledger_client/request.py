@@ -125,6 +125,11 @@ def ask(path: str, parse: Callable[[Any], T], query: Mapping[str, Any] | None = 
     return Call(Request("GET", path, query or {}), parse)
 
 
+def by_metadata(metadata: Mapping[str, Any] | None) -> Json:
+    """The filters of a query that are about keys of the metadata."""
+    return {f"metadata.{name}": value for name, value in (metadata or {}).items()}
+
+
 def write(
     method: str,
     path: str,

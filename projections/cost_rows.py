@@ -88,7 +88,7 @@ class Costs:
     """Executions, tokens and money, by call and in totals by day."""
 
     name: ClassVar[str] = "costs"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     metadata: ClassVar[MetaData] = metadata
     topics: ClassVar[frozenset[str] | None] = _TOPICS
 

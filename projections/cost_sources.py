@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    Subquery,
     and_,
     cast,
     func,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from projections import cost_calls
+from projections import cost_calls, cost_text
 from projections.cost_questions import (
     Question,
     Scope,
@@ -30,20 +31,19 @@ from projections.cost_questions import (
     is_label,
     label_of,
 )
-from projections.cost_tables import BY_AGENT, BY_LABEL, HOUR, HOURS, NO_MODEL, TOKENS, Cut, calls
+from projections.cost_tables import BY_AGENT, BY_LABEL, HOUR, HOURS, NO_MODEL, Cut, calls
+from projections.cost_text import MEASURES, MONEY
 from projections.execution_tables import executions, labels
 from projections.executions import matching
 
-MEASURES: Final = ("executions", "calls", *TOKENS, "unpriced_tokens")
-MONEY: Final = ("priced_calls", "cost_nano", "cost_rest")
 SUMS: Final = (*MEASURES, *MONEY)
-"""What stands in a row after its keys."""
+"""What is added up."""
 
 Column = ColumnElement[Any]
 
 
 def totals(asked: Question) -> Select[Any]:
-    """One row for each group, ordered by what is grouped by: its keys, then `SUMS`."""
+    """One row for each group, in any order: its keys, and the members of its JSON as text."""
     cut = cut_for(asked)
     if cut is None:
         return _added_up(asked)
@@ -52,8 +52,20 @@ def totals(asked: Question) -> Select[Any]:
     return _of_cut(asked, cut)
 
 
-def _names(asked: Question) -> list[str]:
+def keys(asked: Question) -> list[str]:
+    """The names of the columns that hold what is grouped by."""
     return [f"key_{place}" for place in range(len(asked.by))]
+
+
+def money_of(scope: Scope) -> str:
+    """What the money of a scope is called, so that no row can be taken for one of the other."""
+    return "inclusive_cost" if scope is Scope.INCLUSIVE else "cost"
+
+
+def _shown(asked: Question, source: Subquery) -> Select[Any]:
+    """Sums, as they are shown."""
+    text = cost_text.shown(money_of(asked.scope), of_calls=asked.of_calls)
+    return select(*(source.c[name] for name in keys(asked)), text).select_from(source)
 
 
 def _sum(column: Column) -> Column:
@@ -80,10 +92,12 @@ def _of_cut(asked: Question, cut: Cut) -> Select[Any]:
         wanted.append(column.in_(value) if several else column == (value[1] if is_model else value))
     by = [table.workspace if name == "workspace" else table[name] for name in asked.by]
     if {*cut.key, "day"}.issubset(asked.by):
+        if "shown" in table:
+            return select(*_key(by), table.shown).where(*wanted)
         rows = select(*_key(by), *(table[name] for name in SUMS)).where(*wanted)
-        return rows.order_by(*_names(asked))
-    statement = select(*_key(by), *(_sum(table[name]) for name in SUMS)).where(*wanted)
-    return statement.group_by(*_names(asked)).order_by(*_names(asked))
+        return _shown(asked, rows.subquery())
+    sums = select(*_key(by), *(_sum(table[name]) for name in SUMS)).where(*wanted)
+    return _shown(asked, sums.group_by(*keys(asked)).subquery())
 
 
 def _by_label(asked: Question) -> Select[Any]:
@@ -142,7 +156,7 @@ def _of_calls(asked: Question) -> Select[Any]:
     wanted += [calls.c.workspace == asked.workspace, *_in_period(asked, calls.c.hour, HOURS)]
     wanted += [calls.c.model == model for model in asked.models]
     statement = select(*_key(by), *sums).select_from(source).where(*wanted)
-    return statement.group_by(*_names(asked))
+    return statement.group_by(*keys(asked))
 
 
 def _of_executions(asked: Question) -> Select[Any]:
@@ -153,7 +167,7 @@ def _of_executions(asked: Question) -> Select[Any]:
     wanted += [executions.c.workspace == asked.workspace]
     wanted += _in_period(asked, created, HOUR * HOURS)
     statement = select(*_key(by), *sums).select_from(source).where(*wanted)
-    return statement.group_by(*_names(asked))
+    return statement.group_by(*keys(asked))
 
 
 def _placed(
@@ -193,9 +207,9 @@ def _united(sources: Sequence[Select[Any]], asked: Question) -> Select[Any]:
     """The sums over several sources; a group in which nothing is left is none."""
     rows = union_all(*sources).subquery()
     sums = [_sum(rows.c[name]) for name in SUMS]
-    keys = [rows.c[f"key_{place}"] for place in range(len(asked.by))]
+    by = [rows.c[name] for name in keys(asked)]
     left = or_(func.sum(rows.c.executions) != 0, func.sum(rows.c.calls) != 0)
-    return select(*keys, *sums).group_by(*keys).having(left).order_by(*keys)
+    return _shown(asked, select(*by, *sums).group_by(*by).having(left).subquery())
 
 
 def _in_period(asked: Question, column: Column, of_a_day: int) -> list[ColumnElement[bool]]:

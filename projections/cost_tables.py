@@ -6,8 +6,9 @@ apart all that it asks about; without one, calls are added up. A change of shape
 
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Computed, Index, Integer, MetaData, String, Table, Text
 
+from projections import cost_text
 from projections.amounts import amount_columns
 from projections.dialect import CLUSTERED
 
@@ -40,7 +41,7 @@ SUMS: Final = (*OF_EXECUTIONS, *OF_CALLS)
 TOKENS: Final = ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens")
 
 calls = Table(
-    "cost_calls_v2",
+    "cost_calls_v3",
     metadata,
     Column("execution_id", String, primary_key=True),
     Column("sequence", Integer, primary_key=True, comment="of the event that reported it"),
@@ -53,10 +54,10 @@ calls = Table(
     **CLUSTERED,
 )
 
-Index("cost_calls_v2_hour", calls.c.workspace, calls.c.hour)
+Index("cost_calls_v3_hour", calls.c.workspace, calls.c.hour)
 
 runs = Table(
-    "cost_runs_v2",
+    "cost_runs_v3",
     metadata,
     Column("execution_id", String, primary_key=True),
     Column("status", String, nullable=False),
@@ -85,18 +86,28 @@ class Cut(NamedTuple):
         return "model" in self.key
 
 
-def _cut(name: str, *key: str, order: tuple[str, ...] = ()) -> Cut:
-    """A cut whose rows lie in the order of the workspace, the day and its key, or another."""
+def _cut(name: str, *key: str, order: tuple[str, ...] = (), shown: bool = False) -> Cut:
+    """A cut whose rows lie in the order of the workspace, the day and its key, or another.
+
+    Args:
+        name: of the table.
+        key: its dimensions.
+        order: of its rows after the workspace.
+        shown: whether the database keeps each row's JSON as well, since thousands are read at once.
+    """
     kinds: dict[str, Any] = {"day": BigInteger}
     columns = [
         Column(each, kinds.get(each, String), primary_key=True)
         for each in ("workspace", *(order or ("day", *key)))
     ]
     sums = [Column(each, BigInteger, nullable=False) for each in SUMS]
-    return Cut(Table(f"costs_by_{name}_v2", metadata, *columns, *sums, **CLUSTERED), key)
+    table = Table(f"costs_by_{name}_v3", metadata, *columns, *sums, **CLUSTERED)
+    if shown:
+        table.append_column(Column("shown", Text, Computed(cost_text.shown(), persisted=True)))
+    return Cut(table, key)
 
 
-BY_AGENT: Final = _cut("agent", "agent")
+BY_AGENT: Final = _cut("agent", "agent", shown=True)
 BY_USER: Final = _cut("user", "user")
 BY_VERSION: Final = _cut("version", "agent", "version", "status")
 BY_MODEL: Final = _cut("model", "agent", "model", "provider")

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Index,
+    Select,
     String,
     Table,
     create_engine,
@@ -200,6 +201,15 @@ def read(connection: Connection, statement: str, parameters: Any) -> Sequence[Se
     cursor = connection.connection.cursor()
     cursor.execute(statement, parameters)
     return cursor.fetchall()
+
+
+def fetch(connection: Connection, statement: Select[Any]) -> Sequence[Sequence[Any]]:
+    """All rows of a statement that selects integers and text alone, as `read` gives them."""
+    result = connection.execute(statement)
+    if connection.dialect.name != "sqlite" or result.cursor is None:
+        return result.all()
+    with result:
+        return result.cursor.fetchall()
 
 
 CLUSTERED: Final[dict[str, Any]] = {"sqlite_with_rowid": False}

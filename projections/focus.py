@@ -15,6 +15,7 @@ from ledger.strict_json import encode
 from projections import cost_groups
 from projections.agent_rows import agents
 from projections.cost_questions import Question
+from projections.cost_sources import money_of
 
 Json = dict[str, Any]
 
@@ -89,7 +90,7 @@ def _names(connection: Connection, workspace: str, ids: set[str]) -> Mapping[str
 
 
 def _charge(asked: Question, row: Json, names: Mapping[str, str]) -> Json:
-    cost = row[f"{cost_groups.money_of(asked.scope)}_usd"] or "0"
+    cost = row[f"{money_of(asked.scope)}_usd"] or "0"
     provider = row["provider"] or _NOBODY
     begin, end = _period(row[asked.by[0]])
     month, next_month = _month(begin)

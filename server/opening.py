@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Final
 
-from genai_prices import UpdatePrices
-
 from ledger.application import Ledger
 from ledger.clock import Clock, utc_now
 from ledger.database import file_of, open_heartbeats
@@ -24,6 +22,7 @@ from server.limits import Limiter
 from server.live import Hub
 from server.metrics import Metrics
 from server.outflow import Outflows
+from server.price_updates import start_updates
 from server.replays import Replays
 from server.services import Services, deliver_on
 from server.settings import InvalidSettings, Settings
@@ -50,7 +49,7 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
     ledger.subscribe(hub.announce)
     ledger.subscribe(lambda recorded: catch_up.wake(recorded[-1].position))
     catch_up.start()
-    updates = _update_prices(settings)
+    updates = start_updates(settings)
     heartbeats: Heartbeats | None = None
     try:
         heartbeats = open_heartbeats(settings.database)
@@ -89,15 +88,6 @@ def _open_views(settings: Settings, ledger: Ledger) -> tuple[ViewStore, CatchUp]
     except BaseException:
         ledger.close()  # or the next attempt of this process finds it in use
         raise
-
-
-def _update_prices(settings: Settings) -> UpdatePrices | None:
-    """Look for newer prices from time to time, in a thread, where an operator asked for it."""
-    if settings.price_list != "updated":
-        return None
-    updates = UpdatePrices()
-    updates.start()
-    return updates
 
 
 def policy_of(settings: Settings) -> Policy:

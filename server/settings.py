@@ -142,9 +142,20 @@ class Settings(BaseModel):
         "packaged",
         description=(
             "Prices of models for which nobody here states one. `packaged`: those that came with "
-            "the genai-prices library, as of the time of the call. `updated`: fetched anew every "
-            "hour from its repository on the internet. `none`: such a model's cost is unknown."
+            "the genai-prices library, as of the time of the call. `updated`: fetched anew from "
+            "time to time. `none`: such a model's cost is unknown."
         ),
+    )
+    price_list_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description=(
+            "Where `updated` fetches the list, in the format of genai-prices; by default the "
+            "library's repository on the internet. A list that cannot be had changes nothing."
+        ),
+    )
+    price_list_seconds: float = Field(
+        3_600, gt=0, le=86_400 * 7, description="How often `updated` fetches the list."
     )
     budget_unpriced_usd: Decimal = Field(
         Decimal(10),

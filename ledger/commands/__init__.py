@@ -36,7 +36,7 @@ from ledger.commands.scores import (
     RemoveScoreConfig,
     Score,
 )
-from ledger.commands.standing_budgets import EndBudget, SetBudget
+from ledger.commands.standing_budgets import EndBudget, LookAtBudgets, SetBudget
 
 __all__ = [
     "AddGuardrail",
@@ -59,6 +59,7 @@ __all__ = [
     "EndPrice",
     "ExpireApproval",
     "Fail",
+    "LookAtBudgets",
     "LoseWorker",
     "PromoteVersion",
     "RecordRun",

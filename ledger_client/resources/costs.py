@@ -1,11 +1,12 @@
 """Costs: what was spent, in a period, by an agent, or grouped by whatever one asks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ledger_client.method import Awaiting, Blocking, Method
-from ledger_client.models import CostRow, CostSummary
+from ledger_client.money import CostRow, CostSummary
 from ledger_client.record import many, one
-from ledger_client.request import Call, ask, place
+from ledger_client.request import Call, ask, by_metadata, place
 
 
 class CostMethods:
@@ -33,6 +34,7 @@ class CostMethods:
         from_date: Any = None,
         to_date: Any = None,
         scope: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         **filters: Any,
     ) -> Call[list[CostRow]]:
         """Totals of groups.
@@ -43,11 +45,14 @@ class CostMethods:
             from_date: the first day in UTC; ISO text or `date`.
             to_date: the last day, included.
             scope: `own`, or `inclusive` of all below the executions at the top.
-            filters: as for a list of executions.
+            metadata: keys of the top level with their values.
+            filters: every other one of a list of executions.
         """
         period = {"from": from_date, "to": to_date, "scope": scope}
-        return ask("/costs", many(CostRow), {"group_by": group_by, **period, **filters})
+        query = {"group_by": group_by, **period, **filters, **by_metadata(metadata)}
+        return ask("/costs", many(CostRow), query)
 
+    totals = groups
     get_summary = summary
     get_agent_summary = agent
 

@@ -8,7 +8,7 @@ from ledger_client.method import Awaiting, Blocking, Method, Walk
 from ledger_client.models import ApprovalRequest, AuditEvent, Execution
 from ledger_client.paging import Page, page_of
 from ledger_client.record import one
-from ledger_client.request import Call, Task, ask, place, write
+from ledger_client.request import Call, Task, ask, by_metadata, place, write
 from ledger_client.streams import Streamed
 from ledger_client.waiting import Wait
 
@@ -36,12 +36,12 @@ def _list(
         status: one status, or several as a list.
         session_id: of the caller's own.
         metadata: keys of the top level with their values.
-        filters: every other one of the HTTP API: `model`, `min_cost`, `created_after`, `q`,
+        filters: every other one of the HTTP API: `model`, `min_cost`, `created_after`,
             `sort`, `fields` and the rest. Times may be `datetime`.
     """
     query = {"page": page, "limit": limit, "cursor": cursor, "agent_id": agent_id}
     query |= {"status": status, "session_id": session_id, **filters}
-    query |= {f"metadata.{name}": value for name, value in (metadata or {}).items()}
+    query |= by_metadata(metadata)
     return ask("/executions", page_of(Execution), query)
 
 

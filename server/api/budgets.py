@@ -1,9 +1,10 @@
 """Budgets of days: what the workspace, an agent or a user may spend."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from ledger.commands import EndBudget, SetBudget
+from ledger.commands import EndBudget, LookAtBudgets, SetBudget
 from projections import agents, budgets
 from server.auth import Permission
 from server.errors import InvalidRequest
@@ -11,15 +12,21 @@ from server.route import Answer, Call, Handle, Route, nothing, one, page
 from server.schemas import budgets as s
 from server.schemas.paging import PageQuery
 
+Json = dict[str, Any]
+
 _BUDGETS = "/api/v1/budgets"
 
 
 async def list_(call: Call) -> Answer:
-    """Budgets in force, newest first."""
+    """Budgets in force, newest first, each with what is used of it today.
+
+    That is by the sums that enforce it: what was recorded today, with tokens of unknown price at
+    `LEDGER_BUDGET_UNPRICED_USD` per million.
+    """
     found = await call.services.query(
         lambda connection: budgets.list_budgets(connection, call.workspace, call.query.wanted)
     )
-    return page(found.items, found.meta)
+    return page(await _with_today(call, found.items), found.meta)
 
 
 async def set_(call: Call) -> Answer:
@@ -32,13 +39,33 @@ async def set_(call: Call) -> Answer:
     made = await call.services.query(
         lambda connection: budgets.get_budget(connection, call.workspace, receipt.subject or "")
     )
-    return one(made, status=HTTPStatus.CREATED)
+    return one((await _with_today(call, [made]))[0], status=HTTPStatus.CREATED)
 
 
 async def end(call: Call) -> Answer:
     """Have a budget limit nothing any more; its history stays."""
     await call.services.record(EndBudget(call.path("budget_id")), await call.caller())
     return nothing()
+
+
+async def _with_today(call: Call, found: Sequence[Json]) -> list[Json]:
+    """Budgets, and how they stand; null of one that was ended meanwhile."""
+    if not found:
+        return []
+    caller = (await call.caller())._replace(key=None, expected_version=None)
+    standing = (await call.services.record(LookAtBudgets(), caller)).budget or {}
+    return [{**each, "today": _shown(standing.get(each["id"]))} for each in found]
+
+
+def _shown(today: Json | None) -> Json | None:
+    if today is None:
+        return None
+    limits = {"cost": "max_cost", "total_tokens": "max_total_tokens"}
+    sides = {
+        side: {name: today[side].get(limit) for name, limit in limits.items()}
+        for side in ("used", "remaining")
+    }
+    return {**sides, "spender": today["spender"]}
 
 
 async def _key(call: Call) -> str | None:

@@ -1,7 +1,9 @@
 """The API's own description: the OpenAPI document, and a page to browse and try it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -39,12 +41,17 @@ def routes_about(routes: Sequence[Route]) -> Sequence[Route]:
         """Every route, as OpenAPI 3.1."""
         return web.Response(body=described(), content_type="application/json")
 
+    async def begin(_: Call) -> Answer:
+        """Lead whoever opens the address in a browser to the page."""
+        return web.Response(status=HTTPStatus.FOUND, headers={"Location": _PAGE})
+
     about = _route("/openapi.json", openapi, "Every route, as OpenAPI 3.1")
+    root = replace(_route("/", begin, "Leads to the page to browse"), status=HTTPStatus.FOUND)
     pages = (
         _route(path, _file(*file), "The API, to browse and try" if path == _PAGE else "Its parts")
         for path, file in _FILES.items()
     )
-    return (about, *pages)
+    return (about, root, *pages)
 
 
 def _file(content_type: str, name: str) -> Handle:

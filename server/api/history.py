@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ledger.access import ApiKey
+from ledger.application import Ledger
 from ledger.mapper import EVENTS, Recorded
 from ledger.strict_json import encode
 from projections.errors import InvalidQuery
@@ -53,14 +54,26 @@ async def of_execution(call: Call) -> Answer:
             limit,
             wanted,
         )
-        return scan, ledger.last_version(id_)
+        return scan, _total(ledger, id_, query.type)
 
     scan, total = await call.services.read(read)
     return page([audit(event) for event in scan.events], _meta(scan, total, limit))
 
 
+def _total(ledger: Ledger, id_: str, types: str | None) -> int:
+    """How many events of these types an execution has; of all types if none is named."""
+    if not types:
+        return ledger.last_version(id_)
+    names = _names(types)
+    topics = [topic for topic, event in EVENTS.items() if event.TYPE in names]
+    return sum(ledger.count(id_, topic) for topic in topics)
+
+
 async def of_ledger(call: Call) -> Answer:
-    """Every event of the workspace after a position: as a page, or followed as a feed."""
+    """Every event of the workspace after a position: as a page, or followed as a feed.
+
+    The total is counted where the page looked through everything; else it is what there is at most.
+    """
     query, ledger, services = call.query, call.services.ledger, call.services
     of_type = _wanted(query.type)
     sees_keys = call.principal.permission >= Permission.ADMINISTER
@@ -84,7 +97,11 @@ async def of_ledger(call: Call) -> Answer:
         )
 
     scan = await services.read(read)
-    return page([audit(event) for event in scan.events], _meta(scan, ledger.position, limit))
+    if query.after == 0 and not scan.more:
+        meta = _meta(scan, len(scan.events), limit)
+    else:
+        meta = _meta(scan, ledger.position, limit) | {"total_is_estimate": True}
+    return page([audit(event) for event in scan.events], meta)
 
 
 def audit(event: Recorded) -> dict[str, Any]:
@@ -165,11 +182,15 @@ def _scan(
 def _wanted(types: str | None) -> Callable[[Recorded], bool]:
     if not types:
         return lambda _: True
-    names = {name.strip() for name in types.split(",")}
+    names = _names(types)
     unknown = names - _TYPES
     if unknown:
         raise InvalidQuery("type", f"there is no event type {min(unknown)!r}")
     return lambda event: event.type in names
+
+
+def _names(types: str) -> set[str]:
+    return {name.strip() for name in types.split(",")}
 
 
 def _limit(limit: int) -> int:

@@ -12,13 +12,17 @@ from server.cli.session import Session, asks
 
 app = typer.Typer(no_args_is_help=True, help="Budgets of days: list, set, end.", **LOOK)
 
-_COLUMNS = ("id", "of", "who", ">cost", ">tokens", "note")
+_COLUMNS = ("id", "of", "who", ">limit", ">used today", ">remains", "note")
 
 
 @app.command("list")
 @asks
 async def list_(session: Session) -> None:
-    """List the budgets in force. A day is from midnight to midnight in UTC."""
+    """List the budgets in force, with what is used today and what remains.
+
+    A day is from midnight to midnight in UTC. Of a budget that each agent or user has, the figures
+    are those of who used most of it.
+    """
     reply = await session.api.get("/budgets", {"limit": 100})
     session.show(reply, table("", _COLUMNS, [_row(budget) for budget in reply.data]))
 
@@ -69,8 +73,26 @@ async def end(
 
 
 def _row(budget: dict[str, Any]) -> tuple[Any, ...]:
-    key = budget["agent_id"] or budget["user_id"]
-    who = key or ("" if budget["scope"] == "workspace" else "each")
-    cost = "" if budget["max_cost"] is None else money(budget["max_cost"])
-    tokens = "" if budget["max_total_tokens"] is None else budget["max_total_tokens"]
-    return budget["id"], budget["scope"], who, cost, tokens, budget["note"]
+    today = budget["today"] or {}
+    limits = {"cost": budget["max_cost"], "total_tokens": budget["max_total_tokens"]}
+    sides = (limits, today.get("used", {}), today.get("remaining", {}))
+    amounts = (_amounts(limits, side) for side in sides)
+    return budget["id"], budget["scope"], _who(budget, today), *amounts, budget["note"]
+
+
+def _who(budget: dict[str, Any], today: dict[str, Any]) -> str:
+    key: str | None = budget["agent_id"] or budget["user_id"]
+    if key or budget["scope"] == "workspace":
+        return key or ""
+    spender = today.get("spender")
+    return f"each; most: {spender}" if spender else "each"
+
+
+def _amounts(limits: dict[str, Any], side: dict[str, Any]) -> str:
+    """The money, the tokens, or both, on lines of their own."""
+    shown = []
+    if limits["cost"] is not None and "cost" in side:
+        shown.append(money(side["cost"]))
+    if limits["total_tokens"] is not None and "total_tokens" in side:
+        shown.append(f"{side['total_tokens']} tokens")
+    return "\n".join(shown)

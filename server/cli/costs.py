@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from server.cli.failures import USAGE, CommandFailed
-from server.cli.lookup import agent_id, pairs
+from server.cli.lookup import agent_id, agent_names, pairs
 from server.cli.output import money, print_bytes, table
+from server.cli.period import FirstDay, LastDay
 from server.cli.session import Session, asks
 
 
@@ -21,8 +22,8 @@ async def costs(
             "metadata.KEY; by commas."
         ),
     ] = "",
-    from_: Annotated[str, typer.Option("--from", help="The first day, YYYY-MM-DD, UTC.")] = "",
-    to: Annotated[str, typer.Option(help="The last day.")] = "",
+    from_: FirstDay = "",
+    to: LastDay = "",
     agent: Annotated[str, typer.Option(help="Of this agent; a name or an id.")] = "",
     where: Annotated[
         list[str] | None, typer.Option(help="A filter of executions, KEY=VALUE; may be repeated.")
@@ -84,10 +85,15 @@ async def _grouped(session: Session, query: dict[str, Any]) -> None:
     groups = [name.strip() for name in query["group_by"].split(",") if name.strip()]
     cost = "inclusive_cost" if "scope" in query else "cost"
     named = {"executions": "executions", "tokens": "total_tokens", "unpriced": "unpriced_tokens"}
-    columns = (*groups, *(f">{name}" for name in named), f">{cost.replace('_', ' ')}")
+    keys = [each for name in groups for each in ((name, "name") if name == "agent" else (name,))]
+    columns = (*keys, *(f">{name}" for name in named), f">{cost.replace('_', ' ')}")
+    if "agent" in groups and not session.as_json:
+        names = await agent_names(session.api, {row["agent"] for row in reply.data})
+        for row in reply.data:
+            row["name"] = names.get(row["agent"], "")
     rows = [
         (
-            *(row[name] for name in groups),
+            *(row[name] for name in keys),
             *(row[name] for name in named.values()),
             money(row[f"{cost}_usd"]),
         )

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.text import Text
+from rich.tree import Tree
 
 from server.cli.connection import Reply
 from server.cli.failures import UNREACHABLE, CommandFailed
 from server.cli.frames import Frame, frames_of, readable, short
 from server.cli.help import LOOK
-from server.cli.lookup import agent_id, json_object, pairs
+from server.cli.lookup import agent_id, end_of, json_object, moment, pairs
 from server.cli.output import (
     clean,
     coloured,
@@ -23,6 +24,7 @@ from server.cli.output import (
     table,
     warn,
 )
+from server.cli.period import Since, Until
 from server.cli.session import Session, asks
 
 app = typer.Typer(
@@ -45,8 +47,8 @@ async def list_(
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Repeat for several.")
     ] = None,
-    since: Annotated[str, typer.Option(help="Created after this time (RFC 3339).")] = "",
-    until: Annotated[str, typer.Option(help="Created before this time.")] = "",
+    since: Since = "",
+    until: Until = "",
     min_cost: Annotated[str, typer.Option(help="In US dollars.")] = "",
     sort: Annotated[str, typer.Option(help="For example -cost or duration_ms.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100, help="Rows.")] = 20,
@@ -66,8 +68,8 @@ async def list_(
         "session_id": session_id,
         "user_id": user_id,
         "model": model,
-        "created_after": since,
-        "created_before": until,
+        "created_after": moment(since),
+        "created_before": end_of(until),
         "min_cost": min_cost,
         "sort": sort,
         "limit": limit,
@@ -128,6 +130,32 @@ def _fields(execution: dict[str, Any]) -> Iterable[tuple[str, Any]]:
             yield name, coloured(value)
         else:
             yield name, value if isinstance(value, str | int) else short(value)
+
+
+@app.command()
+@asks
+async def tree(session: Session, execution_id: Id) -> None:
+    """Show an execution and all below it, as a tree, with what each cost by itself.
+
+    The last line is what all of it cost.
+    """
+    reply = await session.api.get(f"/executions/{execution_id}/tree")
+    whole = f"with all below: {money(reply.data['inclusive_cost_usd'])}"
+    session.show(reply, _branch(reply.data), Text(whole, style="dim"))
+
+
+def _branch(execution: dict[str, Any], above: Tree | None = None) -> Tree:
+    facts = (
+        (execution["agent_name"], "bold"),
+        f" {execution['id']} ",
+        coloured(execution["status"]),
+        f" {seconds(execution['duration_ms'])} {money(execution['cost_usd'])}",
+    )
+    line = Text.assemble(*((clean(each) if isinstance(each, str) else each) for each in facts))
+    branch = Tree(line) if above is None else above.add(line)
+    for child in execution["children"]:
+        _branch(child, branch)
+    return branch
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,34 @@ def pairs(given: Iterable[str], option: str) -> dict[str, str]:
 
 def moment(day_or_time: str) -> str:
     """A time as the server takes it: a day alone is its beginning, in UTC."""
-    return f"{day_or_time}T00:00:00Z" if len(day_or_time) == len("2026-01-31") else day_or_time
+    return day_or_time if _day(day_or_time) is None else f"{day_or_time}T00:00:00Z"
+
+
+def end_of(day_or_time: str) -> str:
+    """The same for the end of a period: a day alone is in it, to its end."""
+    day = _day(day_or_time)
+    return day_or_time if day is None else f"{day + timedelta(days=1)}T00:00:00Z"
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+async def agent_names(api: Api, ids: Iterable[str]) -> dict[str, str]:
+    """The names of agents by their ids, as far as there are any; archived ones too."""
+    missing, names, page = set(ids), dict[str, str](), 1
+    while missing:
+        reply = await api.get("/agents", {"page": page, "limit": 100})
+        found = {each["id"]: each["name"] for each in reply.data if each["id"] in missing}
+        names |= found
+        missing -= found.keys()
+        if not reply.body["meta"]["has_more"]:
+            break
+        page += 1
+    return names
 
 
 def json_object(given: str, option: str) -> dict[str, Any]:

@@ -35,26 +35,43 @@ async def set_(
     model: Annotated[str, typer.Argument(help="As usage reports name it.")],
     *,
     input_: Annotated[
-        str, typer.Option("--input", metavar="USD", help="Per million tokens of the prompt.")
+        str,
+        typer.Option("--input", metavar="USD", help="For a million tokens of the prompt."),
     ],
-    output: Annotated[str, typer.Option(metavar="USD", help="Per million of the completion.")],
+    output: Annotated[str, typer.Option(metavar="USD", help="For a million of the completion.")],
     cached_input: Annotated[
-        str, typer.Option(metavar="USD", help="Per million read from a cache; else --input.")
+        str,
+        typer.Option(metavar="USD", help="For a million read from a cache; by default as --input."),
     ] = "",
     cache_creation: Annotated[
-        str, typer.Option(metavar="USD", help="Per million put into a cache; else --input.")
+        str,
+        typer.Option(metavar="USD", help="For a million put into a cache; by default as --input."),
     ] = "",
     valid_from: Annotated[
-        str, typer.Option("--from", metavar="TIME", help="Since when: a day, or a time.")
+        str,
+        typer.Option(
+            "--from",
+            "--since",
+            metavar="DAY|TIME",
+            help="It holds from then on; a day is its beginning.",
+        ),
     ] = "",
     valid_until: Annotated[
-        str, typer.Option("--until", metavar="TIME", help="Until when: a day, or a time.")
+        str,
+        typer.Option(
+            "--until",
+            "--to",
+            metavar="DAY|TIME",
+            help="It holds to the end of this day, or to this time.",
+        ),
     ] = "",
     note: Annotated[str, typer.Option(help="Why; kept in the history.")] = "",
 ) -> None:
-    """State what a model costs. It counts for usage from now on; see reprice for what was before.
+    """State what a model costs, in US dollars for a million tokens.
 
-    Without --from the first price of a model holds for the past too, and a later one from now on.
+    It counts for usage that is recorded from now on. What was recorded before keeps its cost, until
+    `execution-ledger reprice` prices it anew. Without --from the first price of a model holds for
+    all the past too, and a later one from now on.
 
     Examples:
       execution-ledger prices set my-model --input 0.50 --output 2
@@ -80,7 +97,15 @@ async def set_(
 async def end(
     session: Session,
     price_id: Annotated[str, typer.Argument(help="The price's id.", metavar="ID")],
-    until: Annotated[str, typer.Option(metavar="TIME", help="From when on; now if empty.")] = "",
+    until: Annotated[
+        str,
+        typer.Option(
+            "--until",
+            "--to",
+            metavar="DAY|TIME",
+            help="It holds until then; by default until now.",
+        ),
+    ] = "",
 ) -> None:
     """Have a price hold no more. What was computed by it stays."""
     body = {"valid_until": moment(until)} if until else {}

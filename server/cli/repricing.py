@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from projections.money import decimal_text
-from server.cli.lookup import agent_id, moment, pairs
+from server.cli.lookup import agent_id, end_of, moment, pairs
 from server.cli.output import clean, money, print_json, say, table
+from server.cli.period import Since, Until
 from server.cli.progress import progress
 from server.cli.session import Session, asks
 
@@ -34,8 +35,8 @@ async def reprice(
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Repeat for several.")
     ] = None,
-    since: Annotated[str, typer.Option(help="Created after this day or time.")] = "",
-    until: Annotated[str, typer.Option(help="Created before this day or time.")] = "",
+    since: Since = "",
+    until: Until = "",
 ) -> None:
     """Price anew what was spent, by the prices of the time of each call as they are stated now.
 
@@ -53,7 +54,7 @@ async def reprice(
         "user_id": user_id,
         "model": model,
         "created_after": moment(since),
-        "created_before": moment(until),
+        "created_before": end_of(until),
         "limit": _EXECUTIONS_AT_ONCE,
     }
     query |= {

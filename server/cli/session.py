@@ -8,7 +8,7 @@ from typing import Annotated, Any, Concatenate, Final, NamedTuple, ParamSpec
 import typer
 
 from server.cli.connection import Api, Refusal, Reply, Unreachable
-from server.cli.failures import REFUSED, UNREACHABLE, CommandFailed, leave
+from server.cli.failures import REFUSED, UNREACHABLE, USAGE, CommandFailed, leave
 from server.cli.help import help_of
 from server.cli.output import print_bytes, say
 
@@ -31,6 +31,9 @@ Workspace = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the server's answer as JSON, for tools.")
 ]
+
+_OF_USAGE: Final = frozenset({"validation_error", "invalid_query", "invalid_json"})
+"""What the server says of a value that has no meaning, whatever the ledger is like."""
 
 _OPTIONS: Final = {
     "server": (Server, DEFAULT_SERVER),
@@ -81,7 +84,7 @@ async def _run(
         try:
             await command(Session(api, options["as_json"]), **given)
         except Refusal as refusal:
-            leave(CommandFailed(str(refusal), REFUSED))
+            leave(CommandFailed(str(refusal), USAGE if refusal.code in _OF_USAGE else REFUSED))
         except Unreachable as error:
             leave(CommandFailed(f"{error}; `execution-ledger serve` starts one", UNREACHABLE))
         except CommandFailed as failure:

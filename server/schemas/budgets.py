@@ -41,6 +41,24 @@ class BudgetBody(Body):
     note: str | None = Field(None, max_length=1_000, description="Why, for the history.")
 
 
+class Amounts(BaseModel):
+    """Of each limit that is set."""
+
+    cost: str | None = Field(description="US dollars, decimal text.")
+    total_tokens: int | None
+
+
+class Today(BaseModel):
+    """How a budget stands today, by the sums that enforce it."""
+
+    used: Amounts
+    remaining: Amounts
+    spender: str | None = Field(
+        description="Of a budget that each agent or user has: whose figures these are, the one who "
+        "used most of it."
+    )
+
+
 class DayBudget(BaseModel):
     """A budget in force."""
 
@@ -54,3 +72,4 @@ class DayBudget(BaseModel):
     note: str
     created_by: str
     created_at: str
+    today: Today | None = Field(description="Null of a budget that was ended just now.")

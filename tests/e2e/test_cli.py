@@ -299,6 +299,32 @@ def test_costs_are_shown_for_people_and_for_tools(cli: Cli) -> None:
     assert cli("costs", "--by", "user", "--focus").startswith("BilledCost,BillingAccountId,")
 
 
+def test_costs_by_agent_name_each_agent_beside_its_id(cli: Cli, completed: Json) -> None:
+    printed = cli("costs", "--by", "agent,status", "--agent", "order-support")
+
+    [row] = [line for line in printed.splitlines() if completed["agent_id"] in line]
+    assert "order-support" in row
+
+
+def test_a_period_has_either_name_and_a_last_day_is_in_it(cli: Cli, completed: Json) -> None:
+    today = completed["created_at"][:10]
+    for first, last in (("--from", "--to"), ("--since", "--until")):
+        period = (first, today, last, today)
+
+        assert cli.json("costs", "--by", "day", *period)["data"][0]["executions"] > 0
+        listed = cli.json("executions", "list", "--agent", "order-support", *period)["data"]
+        assert completed["id"] in [each["id"] for each in listed]
+        assert cli.json("reprice", "--dry-run", *period)["data"]["executions"] > 0
+
+
+def test_a_tree_is_shown_with_what_it_cost(cli: Cli, completed: Json) -> None:
+    printed = cli("executions", "tree", completed["id"])
+
+    assert f"order-support {completed['id']} completed" in printed
+    assert "with all below: " in printed
+    assert cli.json("executions", "tree", completed["id"])["data"]["children"] == []
+
+
 def test_a_price_is_stated_for_a_model_that_had_none(cli: Cli) -> None:
     cli.execute("text-statistics", text="A log. A table. A reading of the log.", sentences=1)
     assert "local-rules-1" in cli("prices", "unknown")
@@ -321,6 +347,7 @@ def test_a_budget_of_the_day_is_set_and_ended(cli: Cli) -> None:
     [budget] = cli.json("budgets", "list")["data"]
 
     assert "mallory" in printed
+    assert "used today" in cli("budgets", "list")
     assert (budget["user_id"], budget["max_cost"]) == ("mallory", "0.5")
     assert "limits nothing any more" in cli("budgets", "end", budget["id"])
 
@@ -365,6 +392,25 @@ def test_a_server_that_is_not_there_is_named() -> None:
 
 def test_an_unknown_option_is_a_matter_of_usage() -> None:
     assert run("executions", "list", "--colour", "red").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (("costs", "--from", "yesterday"), "from"),
+        (("costs", "--by", "colour"), "group_by"),
+        (("costs", "--where", "colour=red"), "colour"),
+        (("executions", "list", "--status", "asleep"), "status"),
+        (("executions", "list", "--since", "yesterday"), "created_after"),
+        (("prices", "set", "m", "--input", "cheap", "--output", "1"), "input"),
+        (("budgets", "set"), "max_cost"),
+        (("reprice",), "reason"),
+    ],
+)
+def test_a_value_without_meaning_is_a_matter_of_usage(
+    cli: Cli, wrong: tuple[str, ...], named: str
+) -> None:
+    assert named in cli(*wrong, fails=2)
 
 
 def test_what_the_server_refuses_is_said_on_stderr(cli: Cli) -> None:

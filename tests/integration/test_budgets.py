@@ -245,6 +245,65 @@ async def test_no_run_begins_for_whom_the_day_is_spent(api: Api, agent: Json) ->
     assert_problem(refused, 400, "budget_exceeded", "max_total_tokens")
 
 
+async def today_of(api: Api, budget: Json) -> Json:
+    found = {each["id"]: each["today"] for each in (await api.get("/budgets")).data}
+    today: Json = found[budget["id"]]
+    return today
+
+
+async def test_a_budget_says_what_is_used_today_and_what_remains(api: Api, agent: Json) -> None:
+    run = await run_of(api, agent["id"])
+    budget = await day_budget(api, scope="workspace", max_cost="1.20", max_total_tokens=600_000)
+
+    await spend(api, run)
+
+    unspent = {"cost": "0", "total_tokens": 0}
+    whole = {"cost": "1.20", "total_tokens": 600_000}
+    assert budget["today"] == {"used": unspent, "remaining": whole, "spender": None}
+    assert await today_of(api, budget) == {
+        "used": {"cost": "0.5", "total_tokens": 500_000},
+        "remaining": {"cost": "0.70", "total_tokens": 100_000},
+        "spender": None,
+    }
+
+
+async def test_nothing_remains_of_a_budget_that_was_passed(api: Api, agent: Json) -> None:
+    budget = await day_budget(api, scope="agent", agent_id=agent["id"], max_cost="0.20")
+
+    await spend(api, await run_of(api, agent["id"]))
+
+    today = await today_of(api, budget)
+    assert (today["used"], today["remaining"]) == (
+        {"cost": "0.5", "total_tokens": None},
+        {"cost": "0", "total_tokens": None},
+    )
+
+
+async def test_of_a_budget_for_each_the_one_who_used_most_is_shown(api: Api, agent: Json) -> None:
+    budget = await day_budget(api, scope="user", max_cost="2")
+    for user, times in (("ann", 1), ("bob", 2)):
+        run = await run_of(api, agent["id"], user_id=user)
+        for _ in range(times):
+            await spend(api, run)
+
+    today = await today_of(api, budget)
+
+    assert (today["spender"], today["remaining"]["cost"]) == ("bob", "1.0")
+
+
+async def test_tokens_of_unknown_price_are_used_at_the_price_that_budgets_give_them(
+    api: Api, agent: Json
+) -> None:
+    budget = await day_budget(api, scope="workspace", max_cost="20")
+
+    await spend(api, await run_of(api, agent["id"]), {"model": "unheard-of", **TOKENS})
+
+    assert (await today_of(api, budget))["used"]["cost"] == "5"
+
+
+TOKENS = {"prompt_tokens": 500_000}
+
+
 async def test_a_budget_that_ended_limits_nothing(api: Api, agent: Json) -> None:
     budget = await day_budget(api, scope="workspace", max_cost="0.10", note="a trial")
     assert (await api.get("/budgets")).data == [budget]

@@ -66,6 +66,12 @@ async def test_the_page_to_browse_it_needs_no_other_host(api: Api) -> None:
     assert len(served) >= 4
 
 
+async def test_whoever_opens_the_address_is_led_to_the_page(api: Api) -> None:
+    page, there = [await api.call("GET", path) for path in ("//docs", "//")]
+
+    assert there.text == page.text
+
+
 async def test_the_page_knows_openapi_3_1(api: Api) -> None:
     script = (await api.call("GET", "//docs/swagger-ui.js")).text.decode()
 

@@ -323,6 +323,7 @@ ON_KEY: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
 
 ON_BUDGET: Final[Mapping[type[Any], Callable[[str, str], Commands]]] = {
     c.EndBudget: lambda _, subject: st.just(c.EndBudget(subject)),
+    c.LookAtBudgets: lambda _, __: st.just(c.LookAtBudgets()),
 }
 """Commands about the budgets of days; `subject` is the last one that was set."""
 

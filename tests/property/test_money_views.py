@@ -1,5 +1,6 @@
 """The law of money: totals over any partition are the decimal sum of what was recorded."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -8,13 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import BigInteger, Connection, literal, select, union_all
 
 from ledger import events as e
 from ledger.mapper import Recorded
-from projections import cost_groups, costs, executions, sessions, spans
+from ledger.strict_json import decode_stored, encode
+from projections import cost_groups, cost_text, costs, executions, sessions, spans
 from projections.cost_questions import question
 from projections.identities import identity_of
+from projections.money import decimal_text
 from projections.pages import PageRequest
 from projections.projection import Identity, Projection
 from tests.read_side import catch_up, fresh_views
@@ -44,6 +47,28 @@ def test_every_total_is_the_decimal_sum(events: list[Recorded], page_size: int) 
                 check_workspace(connection, workspace, used)
 
 
+amounts = st.tuples(st.integers(0, 10**17), st.integers(0, 10**15))
+
+
+@given(st.lists(amounts, min_size=1, max_size=5), st.integers(0, 2), st.integers(0, 2))
+def test_a_total_is_shown_as_the_exact_decimal_that_it_is(
+    money: list[tuple[int, int]], calls: int, priced: int
+) -> None:
+    counts = dict.fromkeys(cost_text.MEASURES, 7) | {"calls": calls, "priced_calls": priced}
+    rows = [counts | {"cost_nano": nano, "cost_rest": rest} for nano, rest in money]
+    sources = [select(*(literal(n, BigInteger).label(name) for name, n in r.items())) for r in rows]
+    sums = union_all(*sources).subquery()
+
+    with fresh_views() as store, store.reading() as connection:
+        texts = connection.scalars(select(cost_text.shown()).select_from(sums)).all()
+
+    found = sorted(json.loads(f"{{{text}}}")["cost_usd"] or "?" for text in texts)
+    exact = (Decimal(nano).scaleb(-9) + Decimal(rest).scaleb(-18) for nano, rest in money)
+    is_unknown = calls > 0 and priced == 0
+    assert found == sorted("?" if is_unknown else decimal_text(usd) for usd in exact)
+    assert all(json.loads(f"{{{text}}}")["executions"] == 7 for text in texts)
+
+
 def check_workspace(connection: Connection, workspace: str, used: list[Usage]) -> None:
     whole = sum_of(used)
     summary = costs.summary(connection, workspace)
@@ -54,7 +79,7 @@ def check_workspace(connection: Connection, workspace: str, used: list[Usage]) -
     assert summary["total_tokens"] == traced["total_tokens"] == tokens_of(used)
     assert summary["unpriced_tokens"] == tokens_of(u for u in used if cost_of(u) is None)
     for by in (["agent"], ["model"], ["day"], ["day", "model", "agent"]):
-        rows = cost_groups.grouped(connection, question(workspace, by))
+        rows = decode_stored(encode(cost_groups.grouped(connection, question(workspace, by))))
         found = {tuple(row[name] for name in by): row for row in rows}
         for key, group in grouped(used, by).items():
             assert shown(found[key], "cost_usd", group) == sum_of(group)

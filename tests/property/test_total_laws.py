@@ -13,10 +13,11 @@ from sqlalchemy import Connection
 from ledger import events as e
 from ledger.clock import parse_time
 from ledger.mapper import Recorded
+from ledger.strict_json import decode_stored, encode
 from projections.cost_groups import each, grouped
 from projections.cost_questions import GROUPS, Period, Question, Scope, cut_for, question
-from projections.cost_sources import MEASURES
 from projections.cost_tables import CUTS
+from projections.cost_text import MEASURES
 from projections.costs import Costs
 from projections.execution_rows import Row
 from projections.executions import Executions
@@ -92,7 +93,7 @@ def test_totals_by_anything_are_the_decimal_sum_of_the_events(
 
         with store.reading() as connection:
             for one in (*asked, *OF_EACH_CUT):
-                assert grouped(connection, one) == naive(events, one)
+                assert decode_stored(encode(grouped(connection, one))) == naive(events, one)
                 assert [row for rows in each(connection, one) for row in rows] == naive(events, one)
 
 
@@ -110,7 +111,7 @@ def test_every_partition_adds_up_to_the_whole(events: list[Recorded], page_size:
 
 def whole_of(connection: Connection, by: list[str], scope: Scope) -> dict[str, Any]:
     """The sum over all groups."""
-    rows = grouped(connection, question(WORKSPACE, by, scope=scope))
+    rows = decode_stored(encode(grouped(connection, question(WORKSPACE, by, scope=scope))))
     names = [name for name in MEASURES if name != "executions"]
     money = "inclusive_cost_usd" if scope is Scope.INCLUSIVE else "cost_usd"
     spent = sum(Decimal(row[money] or 0) for row in rows)

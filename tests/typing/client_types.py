@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import assert_type
 
 from ledger_client import AsyncLedger, ExecutionEvent, Ledger, Recording
-from ledger_client.models import Agent, CostRow, Execution, Span
+from ledger_client.models import Agent, Execution, Span
+from ledger_client.money import CostRow, DayBudget, Repriced, StatedPrice, UnpricedModel
 from ledger_client.paging import Page
 from ledger_client.streams import AsyncEventStream, EventStream
 
@@ -19,6 +20,10 @@ def blocking(ledger: Ledger) -> None:
     assert_type(ledger.executions.stream("x"), EventStream)
     assert_type(next(ledger.executions.replay("x")), ExecutionEvent)
     assert_type(ledger.costs.groups("model"), list[CostRow])
+    assert_type(ledger.prices.set("m", input="1", output=2), StatedPrice)
+    assert_type(ledger.prices.list(), Page[StatedPrice])
+    assert_type(ledger.prices.unknown(), list[UnpricedModel])
+    assert_type(ledger.prices.reprice(dry_run=True), Repriced)
     assert_type(ledger.executions.get("x").cost_usd, str | None)
     ledger.agents.execute("a")  # type: ignore[call-arg]  # an execution has an input
 
@@ -28,6 +33,8 @@ async def awaiting(client: AsyncLedger) -> None:
     running: Awaitable[Execution] = client.agents.execute("a", input={})
     assert_type(await running, Execution)
     assert_type(await client.executions.list(), Page[Execution])
+    assert_type(await client.budgets.set("workspace", max_cost=1), DayBudget)
+    assert_type(await client.budgets.end("b"), None)
     assert_type(client.executions.iterate(), AsyncIterator[Execution])
     assert_type(client.executions.stream("x"), AsyncEventStream)
     assert_type(await client.traces.get("t"), list[Span])

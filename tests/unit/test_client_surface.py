@@ -14,6 +14,8 @@ RESOURCES = (
     "executions",
     "approvals",
     "costs",
+    "prices",
+    "budgets",
     "scores",
     "traces",
     "sessions",

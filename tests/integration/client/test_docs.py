@@ -60,5 +60,5 @@ def test_the_table_of_methods_names_what_there_is() -> None:
 
     named = [(name, method) for name, row in rows for method in re.findall(r"`(\w+)`", row)]
 
-    assert len(rows) == 8
+    assert len(rows) == 10
     assert [each for each in named if not hasattr(getattr(ledger, each[0]), each[1])] == []

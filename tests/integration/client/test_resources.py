@@ -1,5 +1,6 @@
 """Every resource, by both clients, over a socket."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -189,6 +190,66 @@ async def test_costs_are_asked_for(client: Any) -> None:
 
     assert 0 < run.cost <= of_agent.total_cost <= everything.total_cost
     assert [(each.model, each["session"]) for each in groups] == [("local-rules-1", "paid")]
+
+
+async def test_prices_are_stated_and_what_was_spent_is_priced_anew(client: Any) -> None:
+    model, session = f"m-{type(client).__name__}", f"priced-{type(client).__name__}"
+    run = await recorded(client, model, session)
+    unknown = [each.model for each in await settle(client.prices.unknown())]
+
+    price = await settle(client.prices.set(model, input="0.50", output=2, note="list price"))
+    tried = await settle(client.prices.reprice(dry_run=True, session_id=session))
+    done = await settle(client.prices.reprice(reason="stated", metadata={"session": session}))
+    ended = await settle(client.prices.end(price.id, valid_until=datetime(2030, 1, 1, tzinfo=UTC)))
+
+    assert model in unknown
+    assert (price.input, price.output, price.note) == ("0.50", "2", "list price")
+    assert (tried.dry_run, tried.repriced, done.repriced) == (True, 1, 1)
+    (difference,) = done.differences
+    assert (difference.model, difference.cost_usd) == (model, "0.0007")
+    assert (await settle(client.executions.get(run))).cost_usd == "0.0007"
+    assert ended.valid_until.startswith("2030-01-01")
+    assert [each.id for each in await all_of(client.prices.iterate(model=model))] == [price.id]
+
+
+async def test_a_price_of_nonsense_is_a_bad_request(client: Any) -> None:
+    with pytest.raises(BadRequest, match="input"):
+        await settle(client.prices.set("m", input="cheap", output=1))
+    with pytest.raises(BadRequest, match="reason"):
+        await settle(client.prices.reprice())
+
+
+async def test_totals_are_grouped_and_filtered_by_metadata(client: Any) -> None:
+    session = f"totals-{type(client).__name__}"
+    await recorded(client, "m-totals", session)
+
+    (row,) = await settle(
+        client.costs.totals(["model", "metadata.session"], metadata={"session": session})
+    )
+
+    assert (row.model, row["metadata.session"], row.total_tokens) == ("m-totals", session, 500)
+
+
+async def test_budgets_of_days_are_set_listed_and_ended(client: Any) -> None:
+    user = f"user-{type(client).__name__}"
+    budget = await settle(client.budgets.set("user", user_id=user, max_cost="2.50"))
+
+    listed = await all_of(client.budgets.iterate(limit=1))
+    await settle(client.budgets.end(budget.id))
+
+    assert (budget.scope, budget.user_id, budget.max_cost) == ("user", user, "2.50")
+    assert budget.id in [each.id for each in listed]
+    assert budget.id not in [each.id for each in await settle(client.budgets.list())]
+    with pytest.raises(BadRequest, match="max_cost"):
+        await settle(client.budgets.set("workspace"))
+
+
+async def recorded(client: Any, model: str, session: str) -> str:
+    """A run whose one call nobody knows the price of."""
+    with client.record(agent="payer", metadata={"session": session}, session_id=session) as run:
+        run.usage(model=model, prompt_tokens=200, completion_tokens=300)
+    await settle(client.flush(20))
+    return str(run.execution_id)
 
 
 async def test_runs_are_judged(client: Any) -> None:

@@ -51,6 +51,35 @@ async def test_a_history_is_in_order_and_says_who_and_what(api: Api, parked: str
         assert event["schema"] >= 1
 
 
+async def test_the_total_of_a_history_is_that_of_the_types_asked_for(
+    api: Api, running: str
+) -> None:
+    await api.post(f"/executions/{running}/frames", [CONTENT] * 3)
+
+    every, some, two = [
+        (await api.get(f"/executions/{running}/events", limit=1, **asked)).meta
+        for asked in ({}, {"type": "content_streamed"}, {"type": "created, started", "after": 1})
+    ]
+
+    assert (every["total"], some["total"], two["total"]) == (5, 3, 2)
+    assert (some["pages"], some["has_more"]) == (3, True)
+
+
+async def test_the_total_of_everything_is_counted_or_called_an_estimate(
+    api: Api, running: str
+) -> None:
+    await api.post(f"/executions/{running}/cancel")
+    await api.post(f"/executions/{running}/annotate", {"metadata": {"seen": True}})
+
+    whole = await api.get("/events", type="started,annotated", limit=1000)
+    page = await api.get("/events", type="started,annotated", limit=1)
+
+    assert (whole.meta["total"], whole.meta["has_more"]) == (len(whole.data), False)
+    assert "total_is_estimate" not in whole.meta
+    assert (page.meta["total_is_estimate"], page.meta["has_more"]) == (True, True)
+    assert page.meta["total"] >= len(whole.data)
+
+
 async def test_a_request_is_named_in_the_envelope_of_what_it_recorded(
     api: Api, running: str
 ) -> None:
