@@ -60,6 +60,8 @@ class Standing:
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._gone_before = 0
+        self._moved: set[str] | None = set()
+        """What something happened to, until all is found that was begun before."""
         self.closing = False
 
     async def start(self) -> None:
@@ -100,6 +102,8 @@ class Standing:
         for event in recorded:
             follow = _FOLLOW.get(event.topic)
             if follow is not None and not self.closing and _may_concern(event):
+                if self._moved is not None:
+                    self._moved.add(event.id)
                 follow(self, event)
 
     def _created(self, event: Recorded) -> None:
@@ -153,8 +157,11 @@ class Standing:
         Every server does so; workers that were slower are refused.
         """
         found = await self._insist(partial(self.assignments.known, id_))
-        if found.waits_for_a_worker:
-            await asyncio.sleep(found.pause_left(self._wall()))
+        if not found.waits_for_a_worker:
+            return
+        await asyncio.sleep(found.pause_left(self._wall()))
+        settled = await self._insist(partial(self.assignments.settled, id_))
+        if settled is not None and settled.waits_for_a_worker:  # it may have ended meanwhile
             self.queue.put(Place(found.workspace, found.agent_id), id_)
 
     async def _recover(self) -> None:
@@ -164,13 +171,14 @@ class Standing:
             log.warning("waiting for the views, to find what waits for workers", position=position)
         for each in await self._insist(partial(self._services.query, unfinished, fresh=False)):
             await self._insist(partial(self._take_in, each))
+        self._moved = None
 
     async def _take_in(self, each: Unfinished) -> None:
-        if each.status is Status.PENDING and each.worker is None:
-            self.queue.put(Place(each.workspace, each.agent_id), each.id)
-            return
-        if each.status is Status.PENDING:  # its worker was lost
-            self.requeue(each.id)
+        if each.status is Status.PENDING:
+            if each.worker is None and each.id not in (self._moved or ()):
+                self.queue.put(Place(each.workspace, each.agent_id), each.id)
+            else:  # its worker was lost, or something happened to it meanwhile
+                self.requeue(each.id)
             return
         found = await self.assignments.settled(each.id)
         assert found is not None
