@@ -37,13 +37,12 @@ def measure(plan: Plan) -> list[Row]:
         for _ in range(plan.rounds):
             floor = raw_postgres.per_second(raw, 1, plan.seconds)
             sessions.append((floor, raw_postgres.per_second(raw, 1, plan.seconds, sessions=2)))
-            before = _jiffies()
-            by_one = _ask(plan, one, ids, 1, _CLIENTS)
-            idle.append(_idle_percent(before, _jiffies()))
+            by_one, rested = _ask(plan, one, ids, 1, _CLIENTS)
+            idle.append(rested)
             singles.append((floor, by_one))
-            servers.append((by_one, _ask(plan, two, ids, 1, _CLIENTS)))
+            servers.append((by_one, _ask(plan, two, ids, 1, _CLIENTS)[0]))
             by_hundreds = raw_postgres.per_second(raw, _BATCH, plan.seconds)
-            batches.append((by_hundreds, _ask(plan, one, ids, _BATCH, _FEW_CLIENTS)))
+            batches.append((by_hundreds, _ask(plan, one, ids, _BATCH, _FEW_CLIENTS)[0]))
             note(f"servers: {servers[-1][1]:,.0f} commands a second by two")
     what = f"commands of one event, {_CLIENTS} clients"
     return [
@@ -88,11 +87,15 @@ def _servers(plan: Plan, url: str) -> Iterator[list[Server]]:
         yield [stack.enter_context(serving("ledger", file, url)) for file in files]
 
 
-def _ask(plan: Plan, servers: list[Server], ids: list[str], frames: int, clients: int) -> float:
-    """Events a second, the clients spread over the servers."""
+def _ask(
+    plan: Plan, servers: list[Server], ids: list[str], frames: int, clients: int
+) -> tuple[float, float]:
+    """Events a second, the clients spread over the servers; and how idle the processors were."""
     requests = appends(ids, frames)
     ports = [server.port for server in servers]
+    before = _jiffies()
     load = ask_for(ports, plan.seconds, clients, lambda: next(requests))
+    idle = _idle_percent(before, _jiffies())
     for server in servers:
         server.settle()
-    return load.per_second * frames
+    return load.per_second * frames, idle
