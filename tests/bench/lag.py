@@ -9,7 +9,7 @@ from time import perf_counter
 
 from tests.bench.client import Reader, Single, reading, request, until
 from tests.bench.plan import Plan, note
-from tests.bench.process import serving
+from tests.bench.process import Server, serving
 from tests.bench.recording import EXECUTIONS, frames_to_send, start_runs
 from tests.bench.result import Goal, Row, alone, percentile
 
@@ -44,32 +44,43 @@ def measure(plan: Plan) -> list[Row]:
         for _ in range(plan.rounds):
             (id_,) = start_runs(server, 1)
             server.settle()
-            answered, asked = asyncio.run(_lags(server.port, id_, plan.choose(50, 200)))
+            answered, asked = asyncio.run(lags(server, server, id_, plan.choose(50, 200)))
             after_answer.append(answered)
             after_request.append(asked)
     note(f"lag: {len(after_answer[-1]):,} frames at readers")
     what = f"live lag, {_READERS} readers"
     return [
-        *_rows(f"{what}: from the answer to the frame", after_answer),
-        *_rows(f"{what}: from the request to the frame", after_request, _GOAL),
+        *rows_of(f"{what}: from the answer to the frame", after_answer),
+        *rows_of(f"{what}: from the request to the frame", after_request, _GOAL),
     ]
 
 
-def _rows(what: str, rounds: list[list[float]], goal: Goal | None = None) -> list[Row]:
+def rows_of(what: str, rounds: list[list[float]], goal: Goal | None = None) -> list[Row]:
+    """The rows of a lag in milliseconds; the goal is that of p99."""
     p50, p99 = ([percentile(lags, percent) for lags in rounds] for percent in (50, 99))
     return [alone(f"{what}, p50", "ms", p50), alone(f"{what}, p99", "ms", p99, goal)]
 
 
-async def _lags(port: int, id_: str, frames: int) -> tuple[list[float], list[float]]:
+async def lags(
+    writes: Server, reads: Server, id_: str, frames: int
+) -> tuple[list[float], list[float]]:
+    """Milliseconds from the answer, and from the request, of each frame at each reader.
+
+    Args:
+        writes: the server that a client appends to.
+        reads: the server of the readers.
+        id_: of a run that was just started.
+        frames: how many are appended.
+    """
     arrived: dict[int, list[float]] = {}
 
     def tell(sequence: int, at: float) -> None:
         arrived.setdefault(sequence, []).append(at)
 
     watch = partial(Watcher, request("GET", f"{EXECUTIONS}/{id_}/stream?starting_after=0"), tell)
-    async with reading(port, [watch] * _READERS):
+    async with reading(reads.port, [watch] * _READERS):
         await until(lambda: len(arrived.get(_FRAMES_BEFORE, ())) == _READERS)
-        asked, answered = await _append(port, id_, frames)
+        asked, answered = await _append(writes.port, id_, frames)
         await until(lambda: len(arrived.get(_FRAMES_BEFORE + frames, ())) == _READERS)
     since_answer, since_request = [], []
     for place in range(frames):

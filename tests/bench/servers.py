@@ -4,12 +4,13 @@ Servers, database and clients share the machine: how idle its processors are whi
 asked says how much a second one could add at all.
 """
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.bench import raw_postgres
+from tests.bench import lag, raw_postgres
 from tests.bench.client import ask_for
 from tests.bench.plan import Plan, note
 from tests.bench.process import POSTGRES, Server, serving
@@ -32,6 +33,7 @@ def measure(plan: Plan) -> list[Row]:
     sessions: list[tuple[float, float]] = []
     servers: list[tuple[float, float]] = []
     idle: list[tuple[float, float]] = []
+    lags: list[list[float]] = []
     with _schema() as url, _servers(plan, url) as two, _schema() as raw:
         one = two[:1]
         ids = start_runs(one[0], _RUNS)
@@ -45,6 +47,8 @@ def measure(plan: Plan) -> list[Row]:
             servers.append((by_one, by_two))
             by_hundreds = raw_postgres.per_second(raw, _BATCH, plan.seconds)
             batches.append((by_hundreds, _ask(plan, one, ids, _BATCH, _FEW_CLIENTS)[0]))
+            (run,) = start_runs(two[0], 1)
+            lags.append(asyncio.run(lag.lags(two[0], two[1], run, plan.choose(50, 200)))[1])
             note(f"servers: {servers[-1][1]:,.0f} commands a second by two")
     what = f"commands of one event, {_CLIENTS} clients"
     return [
@@ -68,6 +72,11 @@ def measure(plan: Plan) -> list[Row]:
             Goal("ratio", "at least", 1.3),
         ),
         against("processors idle meanwhile, with two servers against one", "%", idle),
+        *lag.rows_of(
+            "live lag, 100 readers at another server: from the request to the frame",
+            lags,
+            Goal("ours", "at most", 100),
+        ),
     ]
 
 
