@@ -58,6 +58,7 @@ class Ledger:
         except BaseException:
             self._store.close()
             raise
+        self._position = position
         self._writer = Writer(
             self._store,
             SteadyClock(clock, last_at),
@@ -70,7 +71,7 @@ class Ledger:
     @property
     def position(self) -> int:
         """The position of the last event that this process recorded, or took in from others."""
-        return self._writer.position
+        return self._position
 
     @property
     def waiting(self) -> int:
@@ -148,6 +149,7 @@ class Ledger:
         self.close()
 
     def _announce(self, recorded: Sequence[Recorded]) -> None:
+        self._position = recorded[-1].position
         for listener in self._listeners:
             tell(listener, recorded)
 

@@ -32,15 +32,16 @@ def asked_position(request: web.Request, read: Callable[[str], int | None]) -> i
         InvalidRequest: the header is no position.
         InvalidQuery: the parameter is none.
     """
-    header = request.headers.get(HEADER)
-    positions = [0]
+    header, position = request.headers.get(HEADER), 0
     if header is not None:
-        if (told := read(header)) is None:
+        told = read(header)
+        if told is None:
             message = f"{HEADER}: {header[:40]!r} is not a position, a whole number from 0 on"
             raise InvalidRequest(message)
-        positions.append(told)
+        position = told
     for text in request.query.getall(PARAMETER, ()):
-        if (asked := read(text)) is None:
+        asked = read(text)
+        if asked is None:
             raise InvalidQuery(PARAMETER, f"{text[:40]!r} is not a whole number from 0 on")
-        positions.append(asked)
-    return max(positions)
+        position = max(position, asked)
+    return position

@@ -77,8 +77,9 @@ class Services(NamedTuple):
 
         It is decided on nothing older than what its caller knows, within the same bound as a query.
         """
-        if self.ledger.position < AT_LEAST.get():
-            await self._know(AT_LEAST.get())
+        known = AT_LEAST.get()
+        if known and self.ledger.position < known:
+            await self._know(known)
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self.ledger.submit(command, caller, receipt, size)
         return await receipt
