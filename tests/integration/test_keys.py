@@ -1,11 +1,14 @@
+import socket
+from contextlib import suppress
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
 from server.settings import read_settings
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import key_of, registered
-from tests.live_server import Reader, live_server
+from tests.live_server import Caller, Reader, live_server
 from tests.stores import database_in
 
 STEWARD = {"name": "steward", "role": "admin"}
@@ -212,3 +215,57 @@ def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path) -> None:
         caller.send("POST", "/executions", {"agent": "secret", "input": {}}, admin)
 
         assert b"secret" not in feed.read()
+
+
+class SlowReader:
+    """Asks, and reads nothing before it is told to; little fits in between."""
+
+    def __init__(self, port: int, path: str, secret: str) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.settimeout(30)
+        self._socket.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {secret}\r\n\r\n".encode()
+        )
+        self._text = self._socket.recv(1)
+
+    def rest(self) -> tuple[bytes, bytes]:
+        """Head and body, to the end of the connection."""
+        with self._socket, suppress(ConnectionResetError):
+            while read := self._socket.recv(65_536):
+                self._text += read
+        head, _, body = self._text.partition(b"\r\n\r\n")
+        return head, body
+
+
+def long_run(caller: Caller, headers: dict[str, str]) -> str:
+    """A finished run whose replay is nearly as long as one that is kept in one piece."""
+    created = caller.send("POST", "/executions", {"agent": "long", "input": {}}, headers)
+    id_: str = created[1]["data"]["id"]
+    frames = [{"type": "content", "content": "x" * 1_000}] * 900
+    for step, body in (("start", {}), ("frames", frames), ("complete", {})):
+        assert caller.send("POST", f"/executions/{id_}/{step}", body, headers)[0] == 200
+    return id_
+
+
+def test_a_replay_of_known_length_ends_short_when_its_key_is_revoked(tmp_path: Path) -> None:
+    """What was promised will not come, so that nobody takes a part for the whole."""
+    settings = read_settings({}, database=database_in(tmp_path))
+    with live_server(settings) as caller:
+        admin = {"X-API-Key": caller.post("/keys", {**STEWARD, "workspace": "*"})["secret"]}
+        key = caller.send("POST", "/keys", {"name": "eve", "role": "reader"}, admin)[1]["data"]
+        path = f"/executions/{long_run(caller, {**admin, 'X-Workspace-ID': 'default'})}/replay"
+        with urlopen(
+            Request(f"http://127.0.0.1:{caller.port}/api/v1{path}", headers=admin)
+        ) as kept:
+            whole = kept.read()
+        reader = SlowReader(caller.port, f"/api/v1{path}", key["secret"])
+
+        caller.send("DELETE", f"/keys/{key['id']}", None, admin)
+        head, body = reader.rest()
+
+    assert f"Content-Length: {len(whole)}".encode() in head
+    assert whole.startswith(body)
+    assert len(body) < len(whole)

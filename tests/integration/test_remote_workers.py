@@ -9,6 +9,7 @@ import pytest
 
 from server.app import build_app
 from server.settings import Settings, read_settings
+from server.standing import STANDING
 from tests.integration.api import Api, Json, Reply, assert_problem
 from tests.integration.conftest import key_of, registered, serving
 from tests.recording import HandClock
@@ -358,6 +359,22 @@ async def test_a_lost_run_waits_as_long_as_its_version_says(hasty: Api, clock: H
     await work.until("pending")
 
     assert await claimed(hasty, "Clerk", wait_seconds=0.3) == []
+
+
+async def test_a_lost_run_that_is_cancelled_in_its_pause_waits_for_nobody(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    app = build_app(settings_of(tmp_path, lease_seconds=0.2), worker=False, clocks=clock.clocks)
+    async with serving(app) as api:
+        work = await at_work(api, {"retry_backoff_s": 0.3})
+        clock.advance(1)
+        await work.until("pending")
+        await api.post(f"/executions/{work.id}/cancel")
+        assert await work.status() == "cancelled"
+
+        await asyncio.sleep(0.6)  # the pause is over then, whatever stalls in between
+
+        assert len(app[STANDING].queue) == 0
 
 
 async def test_what_a_worker_gives_back_is_given_to_the_next(api: Api) -> None:

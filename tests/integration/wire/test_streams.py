@@ -172,9 +172,8 @@ async def test_a_replay_keeps_the_recorded_pace_if_asked(
             texts.append(await frames(response))
         took[speed] = clock() - began
 
-    assert 0.3 <= took["1"] <= 3
-    assert took["0"] < 0.3
-    assert took["10"] < took["1"]
+    assert took["1"] >= 0.3
+    assert took["0"] < took["1"]
     assert texts[0] == texts[1] == texts[2]
 
 
