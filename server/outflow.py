@@ -6,7 +6,7 @@ is about to wait, and everything gathered is sent first.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final
@@ -22,13 +22,23 @@ _MOST_WRITTEN: Final = 64 * 1024
 Buffer = bytes | memoryview
 
 
+class MayNotGoOnError(Exception):
+    """The reader may be sent nothing more."""
+
+
 class Outflow:
-    """The body of one response on its way to its reader."""
+    """The body of one response on its way to its reader.
 
-    __slots__ = ("_gathered", "_response", "_size", "writing_since")
+    Args:
+        response: that is prepared.
+        may_go_on: asked before each write; cheap, since a body may be of many.
+    """
 
-    def __init__(self, response: web.StreamResponse) -> None:
+    __slots__ = ("_gathered", "_may_go_on", "_response", "_size", "writing_since")
+
+    def __init__(self, response: web.StreamResponse, may_go_on: Callable[[], bool]) -> None:
         self._response = response
+        self._may_go_on = may_go_on
         self._gathered: list[bytes] = []
         self._size = 0
         self.writing_since: float | None = None
@@ -44,29 +54,36 @@ class Outflow:
             self._gathered.append(chunk)
             self._size += len(chunk)
 
-    def drop(self) -> None:
-        """Forget what is gathered and not sent."""
-        self._gathered, self._size = [], 0
-
     async def flush(self) -> None:
-        """Send what is gathered. Raises ConnectionResetError when the reader is gone."""
+        """Send what is gathered.
+
+        Raises:
+            ConnectionResetError: when the reader is gone.
+            MayNotGoOnError: when the rest is kept back.
+        """
         await self._write(self._take())
 
     async def end(self) -> None:
-        """Send what is gathered, and end the response."""
+        """Send what is gathered, and end the response. Raises as `flush` does."""
         *writes, last = self._take() or [b""]
         await self._write(writes)
+        self._require_that_it_may_go_on()
         await self._response.write_eof(bytes(last))
 
     async def _write(self, writes: Iterable[Buffer]) -> None:
         for text in writes:
+            self._require_that_it_may_go_on()
             self.writing_since = monotonic()
             await self._response.write(text)
         self.writing_since = None
 
+    def _require_that_it_may_go_on(self) -> None:
+        if not self._may_go_on():
+            raise MayNotGoOnError
+
     def _take(self) -> list[Buffer]:
         writes = list(_writes(self._gathered))
-        self.drop()
+        self._gathered, self._size = [], 0
         return writes
 
 
@@ -101,11 +118,13 @@ class Outflows:
         return len(self._open)
 
     @contextmanager
-    def open(self, request: web.Request, response: web.StreamResponse) -> Iterator[Outflow]:
+    def open(
+        self, request: web.Request, response: web.StreamResponse, may_go_on: Callable[[], bool]
+    ) -> Iterator[Outflow]:
         """The outflow of a prepared response. Raises ConnectionResetError for a reader who left."""
         if request.transport is None:
             raise ConnectionResetError
-        outflow = Outflow(response)
+        outflow = Outflow(response, may_go_on)
         self._open[outflow] = request.transport
         try:
             yield outflow

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from ledger.mapper import Recorded
 from server.auth import Pass
 from server.errors import InvalidRequest
 from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of
-from server.outflow import WAIT
+from server.outflow import WAIT, MayNotGoOnError
 from server.replays import EVENTS_PER_PAGE, FIRST_EVENTS, Pieces
 from server.route import Answer, Call, Query, Route, to_sequence
 from server.services import Services
@@ -220,28 +221,32 @@ async def send(
     may_go_on = Pass(call.services.keyring, call.request, call.workspace).holds
     try:
         await response.prepare(call.request)
-        with call.services.outflows.open(call.request, response) as outflow:
+        with call.services.outflows.open(call.request, response, may_go_on) as outflow:
             outflow.add(PREAMBLE)
             async for chunk in chunks:
                 outflow.add(chunk)
                 if outflow.is_full or not chunk:
-                    if not may_go_on():
-                        break
                     await outflow.flush()
-            if not may_go_on():
-                outflow.drop()
-                _refuse_to_go_on(length)
             await outflow.end()
+    except MayNotGoOnError:
+        await _end_short(call, response)
     except ConnectionResetError:
-        if call.request.transport is not None:
-            call.request.transport.abort()
+        _abort(call)
     return response
 
 
-def _refuse_to_go_on(promised: int | None) -> None:
+async def _end_short(call: Call, response: web.StreamResponse) -> None:
     """What was promised by its length will not come: then only the connection's end says so."""
-    if promised is not None:
-        raise ConnectionResetError
+    if response.content_length is None:
+        with suppress(ConnectionResetError):
+            await response.write_eof()
+    else:
+        _abort(call)
+
+
+def _abort(call: Call) -> None:
+    if call.request.transport is not None:
+        call.request.transport.abort()
 
 
 _PATH = "/api/v1/executions/{execution_id}"

@@ -4,20 +4,27 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import ClientSession, web
 
-from server.outflow import Outflow, Outflows
+from server.outflow import MayNotGoOnError, Outflow, Outflows
 
 LARGE = bytes(range(256)) * 1024  # 256 KiB
 Fill = Callable[[Outflow], Awaitable[None]]
 
 
+def always() -> bool:
+    return True
+
+
 @asynccontextmanager
-async def serving(outflows: Outflows, fill: Fill) -> AsyncIterator[int]:
+async def serving(
+    outflows: Outflows, fill: Fill, may_go_on: Callable[[], bool] = always
+) -> AsyncIterator[int]:
     async def handle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        with outflows.open(request, response) as outflow:
+        with outflows.open(request, response, may_go_on) as outflow:
             await fill(outflow)
         return response
 
@@ -32,9 +39,9 @@ async def serving(outflows: Outflows, fill: Fill) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def body_of(fill: Fill) -> bytes:
+async def body_of(fill: Fill, may_go_on: Callable[[], bool] = always) -> bytes:
     async with (
-        serving(Outflows(), fill) as port,
+        serving(Outflows(), fill, may_go_on) as port,
         ClientSession() as session,
         session.get(f"http://127.0.0.1:{port}") as response,
     ):
@@ -52,15 +59,18 @@ async def test_chunks_of_any_size_arrive_in_order() -> None:
     assert await body_of(fill) == b"abc" + LARGE + b"de" + LARGE
 
 
-async def test_what_is_dropped_is_not_sent() -> None:
-    async def fill(outflow: Outflow) -> None:
-        outflow.add(b"seen")
-        await outflow.flush()
-        outflow.add(b"unseen")
-        outflow.drop()
-        await outflow.end()
+@pytest.mark.parametrize("writes", [0, 1, 3])
+async def test_nothing_is_sent_from_the_write_on_before_which_it_may_not_go_on(
+    writes: int,
+) -> None:
+    left = iter([True] * writes)
 
-    assert await body_of(fill) == b"seen"
+    async def fill(outflow: Outflow) -> None:
+        outflow.add(LARGE)
+        with pytest.raises(MayNotGoOnError):
+            await outflow.end()
+
+    assert await body_of(fill, lambda: next(left, False)) == LARGE[: writes * 64 * 1024]
 
 
 async def test_it_is_full_once_there_is_enough_for_a_write() -> None:
