@@ -18,6 +18,10 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && exit; done; echo python3)
 
+# How many processes share the tests; WORKERS=0 runs them in one, as a debugger needs it.
+WORKERS := 2
+PYTEST = -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+
 UV := uv==0.13.9
 LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)
@@ -44,15 +48,15 @@ check: $(DEV_STAMP) ## everything CI asks of the source: format, lint, types, im
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest $(ARGS)
+	$(PY) -m coverage run $(PYTEST)
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
 test: $(DEV_STAMP) ## the whole test suite; ARGS="tests/unit -x" narrows it
-	$(PY) -m pytest $(ARGS)
+	$(PY) $(PYTEST)
 
 e2e: $(DEV_STAMP) ## only the tests that start the installed server and talk to it
-	$(PY) -m pytest tests/e2e $(ARGS)
+	$(PY) $(PYTEST) tests/e2e
 
 bench: $(DEV_STAMP) ## measure throughput and latency as ratios to a floor; DATABASE=postgres
 	DATABASE=$(DATABASE) $(PY) -m tests.bench $(ARGS)

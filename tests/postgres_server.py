@@ -5,12 +5,15 @@ where the server is and which process it is. Takes the line `start`, to start it
 crash, and says that line again. With the argument `durable` it is set up as it comes, for a bench.
 """
 
+import fcntl
 import json
 import shutil
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 
 warnings.simplefilter("ignore")
 
@@ -31,7 +34,8 @@ def main() -> None:
     """Serve until stdin ends."""
     folder = Path(mkdtemp(prefix="execution-ledger-postgres-"))
     folder.chmod(0o755)  # as root, the server runs as another user
-    server = get_server(folder / "data", cleanup_mode=None, start=False)
+    with one_at_a_time():
+        server = get_server(folder / "data", cleanup_mode=None, start=False)
     server.ensure_pgdata_inited()
     with (folder / "data" / "postgresql.conf").open("a") as file:
         file.write("max_connections = 150\n" + ("" if "durable" in sys.argv else QUICK))
@@ -45,6 +49,14 @@ def main() -> None:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """On a new machine the library makes a system user, which two processes cannot do at once."""
+    with (Path(gettempdir()) / "execution-ledger-postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _say(server: PostgresServer) -> None:

@@ -6,8 +6,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.e2e.console import ServerProcess
 
 KILLS = 20
@@ -52,7 +50,6 @@ def recorded(server: ServerProcess, execution_id: str) -> dict[int, Any]:
             return events
 
 
-@pytest.mark.timeout(240)  # it starts twenty-one servers
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed_twenty_times(
     tmp_path: Path,
 ) -> None:

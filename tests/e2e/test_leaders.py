@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
-import pytest
 from sqlalchemy import func, select, text
 
 from projections.leases import Terms, leadership, leases
@@ -113,7 +112,6 @@ def recording(servers: Servers) -> Iterator[None]:
     until(lambda: servers.is_up_to_date)
 
 
-@pytest.mark.timeout(300)
 def test_another_server_goes_on_when_the_one_that_folds_is_killed(tmp_path: Path) -> None:
     """At once, however long its lease is: its session with the database has ended."""
     with three_servers(tmp_path, FOREVER) as servers:
@@ -127,7 +125,6 @@ def test_another_server_goes_on_when_the_one_that_folds_is_killed(tmp_path: Path
         assert servers.folded == len(servers.history.log)
 
 
-@pytest.mark.timeout(300)
 def test_a_server_that_stood_beyond_its_lease_folds_nothing_twice_when_it_goes_on(
     tmp_path: Path,
 ) -> None:

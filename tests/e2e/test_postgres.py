@@ -111,7 +111,6 @@ def assert_kept(server: ServerProcess, id_: str, acknowledged: dict[int, str]) -
     assert server.call("GET", f"/api/v1/executions/{id_}")[1]["data"]["version"] == len(events)
 
 
-@pytest.mark.timeout(120)  # it starts five servers
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path, url: str) -> None:
     chance, numbers = random.Random(7), itertools.count()
     server = ServerProcess(tmp_path, "--no-worker", url=url, log_level="warning")
@@ -135,7 +134,6 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path, 
     assert server.stop() == 0
 
 
-@pytest.mark.timeout(240)  # it crashes a server of PostgreSQL ten times
 def test_nothing_acknowledged_is_lost_when_the_database_crashes_ten_times_and_servers_go_on(
     tmp_path: Path, database: Server
 ) -> None:

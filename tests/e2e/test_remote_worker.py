@@ -166,7 +166,6 @@ def assert_whole(site: Site, id_: str, frames: int) -> list[list[str]]:
     return made
 
 
-@pytest.mark.timeout(120)
 def test_every_run_completes_once_however_often_workers_are_killed(hasty: Site) -> None:
     """kill -9 in the middle of runs."""
     chance = random.Random(7)
@@ -185,7 +184,6 @@ def test_every_run_completes_once_however_often_workers_are_killed(hasty: Site) 
     assert sum(map(len, made)) > len(ids) + KILLS_OF_WORKERS // 2  # some died between two runs
 
 
-@pytest.mark.timeout(120)
 def test_every_run_completes_whole_however_often_the_server_is_killed(patient: Site) -> None:
     """kill -9 under three workers: what was acknowledged is there, and they go on."""
     chance = random.Random(11)

@@ -195,7 +195,6 @@ def assert_kept(events: Sequence[dict[str, Any]], acknowledged: dict[int, str]) 
     assert said == acknowledged
 
 
-@pytest.mark.timeout(240)  # it starts twenty-three servers
 def test_nothing_is_lost_when_servers_are_killed_twenty_times(
     tmp_path: Path, stack: ExitStack
 ) -> None:
@@ -233,7 +232,6 @@ def replayed(site: Site, id_: str) -> list[bytes]:
     return follower.frames
 
 
-@pytest.mark.timeout(120)  # it starts three servers
 def test_a_worker_whose_server_is_killed_goes_on_at_another(
     tmp_path: Path, stack: ExitStack
 ) -> None:

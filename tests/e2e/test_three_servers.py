@@ -15,8 +15,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-
 from tests.e2e.console import ServerProcess
 from tests.postgres import fresh_schema
 
@@ -142,7 +140,6 @@ def write(servers: Sequence[ServerProcess], runs: int, enough: int = 1) -> list[
     return writers
 
 
-@pytest.mark.timeout(300)  # two hundred thousand events
 def test_what_eight_writers_record_through_three_servers_is_heard_once_and_in_order(
     tmp_path: Path,
 ) -> None:

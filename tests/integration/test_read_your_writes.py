@@ -99,12 +99,14 @@ async def test_a_position_that_does_not_come_is_waited_for_no_longer_than_the_bo
     )
     app = build_app(settings, worker=False)
     async with TestClient(TestServer(app)) as client:
-        last = int((await client.post("/api/v1/agents", json={"name": "a"})).headers[POSITION])
+        run = {"agent": "a", "input": {}}  # answered from the receipt: no view is waited for
+        begun = await client.post("/api/v1/executions", json=run)
+        last = int(begun.headers[POSITION])
         assert await app[SERVICES].catch_up.reached(last, 30)
 
-        answer = await client.get("/api/v1/agents", params={"min_position": last + 7})
+        answer = await client.get("/api/v1/executions", params={"min_position": last + 7})
         written = await client.post(
-            "/api/v1/agents", json={"name": "c"}, headers={POSITION: str(last + 7)}
+            "/api/v1/executions", json=run, headers={POSITION: str(last + 7)}
         )
 
         assert answer.headers["X-Ledger-Behind"] == "7"
