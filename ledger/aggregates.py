@@ -79,9 +79,9 @@ class Aggregates:
 
     def put(self, aggregate: Aggregate) -> None:
         """Remember an aggregate at the version that is recorded now."""
-        self._cached[aggregate.id] = aggregate
-        self._cached.move_to_end(aggregate.id)
-        self._absent.discard(aggregate.id)
+        id_ = aggregate.id
+        self._cached[id_] = aggregate  # at its end already: it is new, or was asked for just now
+        self._absent.discard(id_)
         if len(self._cached) > _MOST_CACHED:
             self._cached.popitem(last=False)
 

@@ -3,29 +3,33 @@
 Each sees what the ones before it changed. A refusal fails its own command alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
 from ledger.aggregates import Aggregate
-from ledger.claims import IdempotencyKey
+from ledger.claims import IdempotencyKey, KeyUsed
 from ledger.clock import format_time
 from ledger.errors import KeyReused, LedgerError
 from ledger.event import Stamp, Storable
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.memory import Memory
-from ledger.orders import Answer, Caller, Order, Receipt
+from ledger.orders import Answer, Order, Receipt, Reply
 from ledger.unit import Policy, Unit
 
 log = structlog.get_logger()
 
 
 class _Accepted(NamedTuple):
-    order: Order
-    receipt: Receipt
-    events: list[Storable]
+    reply: Reply
+    id: str
+    version: int
+    subject: str | None
+    budget: Mapping[str, Any] | None
+    events: Sequence[Storable]
+    repeated: bool = False
 
 
 class Decisions:
@@ -66,11 +70,11 @@ class Decisions:
 
     def _receipts(self, recorded: Sequence[Recorded]) -> Iterator[Answer]:
         start = 0
-        for order, receipt, events in self._accepted:
+        for reply, id_, version, subject, budget, events, repeated in self._accepted:
             own = recorded[start : start + len(events)]
             start += len(events)
             position = own[-1].position if own else 0
-            yield order.reply, receipt._replace(position=position, events=own)
+            yield reply, Receipt(id_, version, subject, position, repeated, own, budget)
 
     def _decide(self, order: Order) -> _Accepted:
         caller = order.caller
@@ -84,24 +88,32 @@ class Decisions:
             role=caller.role,
             spending=self._memory.spending,
         )
-        answered = _answered_before(unit, caller)
-        if answered is not None:
-            return _Accepted(order, answered, [])
+        used = None if caller.key is None else _used_before(unit, caller.key, caller.digest)
+        if used is not None:
+            return _Accepted(
+                order.reply, used.aggregate_id, used.version, used.subject, None, (), repeated=True
+            )
         aggregate, subject, budget = order.command.decide(unit)
-        receipt = Receipt(aggregate.id, aggregate.version, subject, budget=budget)
+        id_, version = aggregate.id, aggregate.version
         if caller.key is not None:
-            used = {"aggregate_id": receipt.id, "version": receipt.version, "subject": subject}
-            unit.add(IdempotencyKey.use(stamp, caller.key, digest=caller.digest, **used))
+            facts = {"aggregate_id": id_, "version": version, "subject": subject}
+            unit.add(IdempotencyKey.use(stamp, caller.key, digest=caller.digest, **facts))
         events = unit.collect(self._mapper)
         self.changed.update(unit.forks())
-        self._memory.spending.add(unit.spent, unit.spent_today)
-        return _Accepted(order, receipt, events)
+        if unit.has_spent:
+            self._memory.spending.add(unit.spent, unit.spent_today)
+        return _Accepted(order.reply, id_, version, subject, budget, events)
 
 
-def _answered_before(unit: Unit, caller: Caller) -> Receipt | None:
-    key = None if caller.key is None else unit.idempotency_key(caller.key)
-    if key is None or key.used is None:
+def _used_before(unit: Unit, key: str, digest: str) -> KeyUsed | None:
+    """What was answered to the first request with a key; None when this is the first.
+
+    Raises:
+        KeyReused: that request said something else.
+    """
+    known = unit.idempotency_key(key)
+    if known is None or known.used is None:
         return None
-    if key.used.digest != caller.digest:
-        raise KeyReused(key.used.key)
-    return Receipt(key.used.aggregate_id, key.used.version, key.used.subject, repeated=True)
+    if known.used.digest != digest:
+        raise KeyReused(key)
+    return known.used

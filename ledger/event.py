@@ -165,19 +165,19 @@ def encode_events(
     version: int,
     stamp: Stamp,
     trace_id: str,
-    payloads: Sequence[tuple[str, bytes]],
+    payloads: Sequence[tuple[type[Event], bytes]],
 ) -> list[EncodedEvent]:
-    """Put topics and encoded payloads after `version`, under envelopes of one stamp."""
+    """Put events whose payloads are encoded after `version`, under envelopes of one stamp."""
     before, after = _around_id(stamp, trace_id)
     ids = random_hex(16 * len(payloads)).encode()
     return [
         EncodedEvent(
-            topic,
+            event.TOPIC,
             originator_id,
             version + 1 + place,
-            b"".join((before, ids[32 * place : 32 * place + 32], after, payload)),
+            b"%b%b%b%b" % (before, ids[32 * place : 32 * place + 32], after, payload),
         )
-        for place, (topic, payload) in enumerate(payloads)
+        for place, (event, payload) in enumerate(payloads)
     ]
 
 

@@ -100,10 +100,10 @@ class Execution(BaseAggregate[str]):
         """Record frames in the order given."""
         for event in {frame.event for frame in frames}:
             self._check(event)
-        payloads = [(frame.event.TOPIC, frame.payload) for frame in frames]
-        encoded = encode_events(self.id, self.version, stamp, self.trace_id, payloads)
+        version = self.version
+        encoded = encode_events(self.id, version, stamp, self.trace_id, frames)
         self._pending_events.extend(encoded)  # type: ignore[arg-type] # the mapper takes both
-        self.version += len(encoded)
+        self.version = version + len(encoded)
 
     def record_usage(self, stamp: Stamp, facts: Facts) -> None:
         """Record tokens spent, priced already."""

@@ -46,6 +46,10 @@ class SpentInDays:
         return {purse for spent in days for purse in spent.purses}
 
 
+NOTHING: Final = SpentInDays()
+"""Of commands that spend nothing, as most do; nothing is ever added to it."""
+
+
 class Spending:
     """Tallies by the id of the execution that has the budget, and those of days."""
 

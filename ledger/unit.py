@@ -25,7 +25,7 @@ from ledger.price_catalog import Catalog
 from ledger.role import Role
 from ledger.run_budget import Tally
 from ledger.score_config import ScoreConfig
-from ledger.spending import Spending, SpentInDays, SpentToday
+from ledger.spending import NOTHING, Spending, SpentInDays, SpentToday
 from ledger.standing_budgets import Purse, StandingBudgets, day_of
 from ledger.usage import Price
 
@@ -49,6 +49,19 @@ class Policy(NamedTuple):
 class Unit:
     """The aggregates a command reads and changes, and who is asking."""
 
+    __slots__ = (
+        "_batch",
+        "_expected_version",
+        "_forks",
+        "_recorded",
+        "_spending",
+        "policy",
+        "role",
+        "spent",
+        "spent_today",
+        "stamp",
+    )
+
     def __init__(
         self,
         recorded: Aggregates,
@@ -68,7 +81,7 @@ class Unit:
         self.policy = policy
         self.role = role
         self.spent: dict[str, Tally] = {}
-        self.spent_today = SpentInDays()
+        self.spent_today = NOTHING
         self._spending = spending or Spending()
 
     def new_id(self) -> str:
@@ -141,8 +154,15 @@ class Unit:
         """What may be spent in a day in the workspace; None when it never had a budget."""
         return self._find(StandingBudgets, StandingBudgets.id_of(self.stamp.workspace))
 
+    @property
+    def has_spent(self) -> bool:
+        """Whether anything was counted against any budget."""
+        return bool(self.spent) or self.spent_today is not NOTHING
+
     def spend_today(self, purses: Sequence[Purse], tally: Tally) -> None:
         """Count something against the budgets of the day."""
+        if self.spent_today is NOTHING:
+            self.spent_today = SpentInDays()
         day = day_of(self.stamp.at)
         self.spent_today.all.append(SpentToday(self.stamp.workspace, day, purses, tally))
 
@@ -232,6 +252,5 @@ class Unit:
 def _fork(aggregate: A) -> A:
     """A copy that may go its own way: state is replaced, never mutated, so one level is enough."""
     twin: A = object.__new__(type(aggregate))
-    twin.__dict__.update(aggregate.__dict__)
-    twin._pending_events = []  # noqa: SLF001 - the library offers no setter
+    twin.__dict__ = aggregate.__dict__ | {"_pending_events": []}  # the library offers no setter
     return twin

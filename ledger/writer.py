@@ -150,10 +150,12 @@ class Writer:
             tell(self.deliver, [(order.reply, told) for order in orders])
             return
         recorded = _recorded(turn.decisions.events, positions)
+        # All is made ready before anybody is told of it: whoever is woken takes the interpreter.
+        answers = turn.decisions.answers(recorded)
+        tell(self._measure, Batch(len(orders), len(recorded), perf_counter() - began))
         if recorded:
             self._keep(turn.decisions, recorded)
-        tell(self._measure, Batch(len(orders), len(recorded), perf_counter() - began))
-        tell(self.deliver, turn.decisions.answers(recorded))
+        tell(self.deliver, answers)
 
     def _keep(self, decisions: Decisions, recorded: Sequence[Recorded]) -> None:
         if recorded[0].position != self.position + 1:

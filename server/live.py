@@ -13,11 +13,13 @@ from itertools import takewhile
 from math import inf
 
 from ledger.application import Listener
+from ledger.events import FRAME_TOPICS
 from ledger.mapper import Recorded
 from ledger.writer import tell
 from server.frames import ENDINGS, Frames, frame_of
 
 _MOST_TAIL_BYTES = 256 * 1024
+_FRAMES = frozenset(FRAME_TOPICS)
 
 
 class Channel:
@@ -104,7 +106,10 @@ class Hub:
         self._loop.call_soon_threadsafe(self._publish, recorded)
 
     def listen(self, listener: Listener) -> None:
-        """Tell a listener, on the event loop, what was committed, before any reader is woken."""
+        """Tell a listener, on the event loop, what was committed and is no frame.
+
+        It is told before any reader is woken. Frames come by the thousand, and only readers care.
+        """
         self._listeners.append(listener)
 
     @contextmanager
@@ -139,10 +144,11 @@ class Hub:
             channel.close()
 
     def _publish(self, recorded: Sequence[Recorded]) -> None:
-        for listener in self._listeners:
-            tell(listener, recorded)
+        facts = [event for event in recorded if event.topic not in _FRAMES]
+        for listener in self._listeners if facts else ():
+            tell(listener, facts)
         touched = set()
-        for event in recorded:
+        for event in recorded if self._channels else ():
             channel = self._channels.get(event.id)
             if channel is not None:
                 channel.publish(event)

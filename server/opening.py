@@ -46,8 +46,8 @@ async def services_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
     readers = ThreadPoolExecutor(_READER_THREADS, thread_name_prefix="reader")
     hub = Hub()
     ledger.deliver_by(deliver_on(loop))
-    ledger.subscribe(hub.announce)
     ledger.subscribe(lambda recorded: catch_up.wake(recorded[-1].position))
+    ledger.subscribe(hub.announce)
     catch_up.start()
     updates = start_updates(settings)
     heartbeats: Heartbeats | None = None

@@ -61,7 +61,7 @@ class Append:
     def decide(self, unit: Unit) -> Decision:
         """Record a frame's event for each."""
         execution = unit.at_work(self.execution_id, self.lease)
-        return Decision(execution, budget=_spend(execution, unit, self.steps))
+        return Decision(execution, None, _spend(execution, unit, self.steps))
 
 
 def _spend(execution: Execution, unit: Unit, steps: Sequence[Step]) -> e.Json | None:

@@ -110,6 +110,19 @@ async def test_every_reader_of_an_execution_is_woken_and_of_another_none(rec: Re
     assert hub.closing
 
 
+async def test_listeners_are_told_everything_but_frames(rec: Recording) -> None:
+    id_ = rec.running()
+    events = [*streamed(rec, id_, "a", "b"), *rec.do(Complete(id_, {})).events]
+    hub, told = Hub(), list[str]()
+    hub.listen(lambda recorded: told.extend(event.topic for event in recorded))
+
+    hub.announce(events)
+    hub.announce(events[:1])
+    await asyncio.sleep(0)
+
+    assert told == [e.Completed.TOPIC]
+
+
 async def test_a_reader_that_is_ahead_of_what_is_announced_goes_on_waiting(rec: Recording) -> None:
     id_ = rec.running()
     hub = Hub()
