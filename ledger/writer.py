@@ -152,9 +152,9 @@ class Writer:
         recorded = _recorded(turn.decisions.events, positions)
         # All is made ready before anybody is told of it: whoever is woken takes the interpreter.
         answers = turn.decisions.answers(recorded)
-        tell(self._measure, Batch(len(orders), len(recorded), perf_counter() - began))
         if recorded:
             self._keep(turn.decisions, recorded)
+        tell(self._measure, Batch(len(orders), len(recorded), perf_counter() - began))
         tell(self.deliver, answers)
 
     def _keep(self, decisions: Decisions, recorded: Sequence[Recorded]) -> None:

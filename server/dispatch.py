@@ -201,6 +201,8 @@ class Dispatch:
                 if not parked or left <= 0 or not self._standing.may_wait:
                     break
                 await channel.went_on(max(seen, found.version), left)
+        if not found.status.is_terminal and found.lease != lease:
+            raise LeaseLost(execution_id)  # this server had not heard of that yet
         if found.status is Status.APPROVED:
             start = Start(execution_id, found.worker or "", lease=lease)
             await self._services.record(start, caller)

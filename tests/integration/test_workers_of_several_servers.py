@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 
+from server.leases import Leases, digest_of_token
 from server.settings import read_settings
+from server.standing import STANDING
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import registered
 from tests.integration.several import SECONDS, Node, node, several, until
@@ -343,6 +345,25 @@ async def test_a_worker_that_does_not_come_back_after_an_answer_has_lost_the_run
     (other,) = await claimed(nodes[2].api, "Clerk", wait_seconds=SECONDS)
     assert other.id == work.id
     assert_problem(await work.post("go-on", {"wait_seconds": 0}), 400, "lease_lost")
+
+
+async def test_nobody_goes_on_by_a_lease_that_only_a_server_behind_the_log_remembers(
+    nodes: list[Node], agent: Json
+) -> None:
+    await asked(nodes[0].api, agent)
+    (work,) = await claimed(nodes[0].api, "Clerk", wait_seconds=SECONDS)
+    await work.post("release")
+    (other,) = await claimed(nodes[2].api, "Clerk", wait_seconds=SECONDS)
+    leases = nodes[0].app[STANDING].leases
+    await until(lambda: _is_known(leases, digest_of_token(other.given["lease"]["token"]), work.id))
+
+    leases.grant(work.id, "default", digest_of_token(work.given["lease"]["token"]))
+
+    assert_problem(await work.post("go-on", {"wait_seconds": 0}), 400, "lease_lost")
+
+
+async def _is_known(leases: Leases, digest: str, id_: str) -> bool:
+    return leases.digest_of(id_) == digest
 
 
 # What is left of it.
