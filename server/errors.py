@@ -17,6 +17,10 @@ from projections import errors as view_errors
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+_STORE_FAILED: Final = (
+    "the store failed just now, and nothing was recorded; try again. The server's log says why"
+)
+
 log = structlog.get_logger()
 
 
@@ -111,6 +115,10 @@ def problem_of(error: Exception, instance: str) -> web.Response:
         )
     code = getattr(error, "code", "refused")
     details = getattr(error, "details", {})
+    message = str(error)
+    if isinstance(error, ledger_errors.StoreFailed):  # the driver's words name hosts and files
+        log.error("the store failed", path=instance, error=message)
+        message = _STORE_FAILED
     headers = {}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"
@@ -118,7 +126,7 @@ def problem_of(error: Exception, instance: str) -> web.Response:
         headers["Retry-After"] = "1"
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return problem(status, code, str(error), details, instance=instance, headers=headers)
+    return problem(status, code, message, details, instance=instance, headers=headers)
 
 
 def problem(

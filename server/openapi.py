@@ -257,9 +257,11 @@ def _failures(route: Route) -> Json:
         statuses.append(HTTPStatus.PRECONDITION_FAILED)
     if route.body is not None:
         statuses.append(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    statuses += [HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR]
-    if route.method in WRITES:
-        statuses.append(HTTPStatus.SERVICE_UNAVAILABLE)
+    statuses += [
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+    ]
     return {
         str(int(status)): {"$ref": f"#/components/responses/{_name(status)}"} for status in statuses
     }

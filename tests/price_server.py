@@ -20,13 +20,12 @@ class PriceServer:
     def __init__(self, url: str) -> None:
         self.url = url
         self.asked = 0
-        self._status = 200
-        self._body = b"[]"
+        self._answer = 200, b"[]"
 
     def answer(self, body: Any, status: int = 200) -> None:
         """Answer with JSON, or with bytes as they are."""
-        self._body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self._status = status
+        text = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self._answer = status, text  # at once: somebody may be asking just now
 
     def wait_for_more(self) -> None:
         """Until what is answered now was taken up or refused: the one who asks came back."""
@@ -38,10 +37,11 @@ class PriceServer:
     def reply(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer a request."""
         self.asked += 1
-        handler.send_response(self._status)
-        handler.send_header("Content-Length", str(len(self._body)))
+        status, text = self._answer
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(text)))
         handler.end_headers()
-        handler.wfile.write(self._body)
+        handler.wfile.write(text)
 
 
 def listing(model: str, input_usd: str) -> Any:

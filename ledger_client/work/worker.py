@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -30,7 +31,7 @@ _CLAIM_SECONDS = 20.0
 _GATHER_SECONDS = 0.005
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _LAST_WORDS_SECONDS = 5.0
-_LEAVE_SECONDS, _LEAVE_AGAIN_SECONDS = 5.0, 0.2
+_LEAVE_SECONDS, _LEAVE_AGAIN_SECONDS = 5.0, 0.1
 
 log = logging.getLogger("ledger_client")
 
@@ -155,8 +156,14 @@ class Worker:
         await self._claim_for_ever()
 
     async def _leave(self, claiming: asyncio.Task[None]) -> None:
-        """Have a question that is under way answered: what it gives must not be lost."""
+        """Have a question that is under way answered: what it gives must not be lost.
+
+        It is said again, each time by a connection of its own: behind a load balancer that comes to
+        the server that was asked sooner or later.
+        """
         leaving = write("POST", "/workers/leave", _data, self._about())
+        headers = {**leaving.request.headers, "Connection": "close"}
+        leaving = replace(leaving, request=replace(leaving.request, headers=headers))
         with suppress(LedgerClientError, TimeoutError):
             async with asyncio.timeout(_LEAVE_SECONDS):
                 while not claiming.done() and self._is_asking:
@@ -178,7 +185,7 @@ class Worker:
             claimed = await self._claim()
             self._is_asking = False
             for given in claimed:
-                work = self._work(given)
+                work = self._give_back(given) if self.is_stopping else self._work(given)
                 task = asyncio.create_task(work, name=given["execution_id"])
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -231,6 +238,11 @@ class Worker:
             del self._attempts[attempt.execution_id]
             self._done += 1
             self._changed(self._trouble)
+
+    async def _give_back(self, given: Json) -> None:
+        """Let another worker have at once what came too late to be begun here."""
+        with suppress(LedgerClientError):
+            await Hold(self._connection, given).say("release", {})
 
     async def _drain(self, grace_seconds: float) -> None:
         with suppress(TimeoutError):

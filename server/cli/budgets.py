@@ -46,6 +46,7 @@ async def set_(
       execution-ledger budgets set --of user --max-cost 2
       execution-ledger budgets set --of agent --agent refund --max-tokens 1000000
     """
+    _check(of, agent, user_id, max_cost or max_tokens)
     given: dict[str, Any] = {
         "agent_id": await agent_id(session.api, agent) if agent else "",
         "user_id": user_id,
@@ -70,6 +71,17 @@ async def end(
         print_json({"data": {"id": budget_id, "ended": True}})
     else:
         say(f"budget {clean(budget_id)} limits nothing any more")
+
+
+def _check(of: Scope, agent: str, user_id: str, limit: str) -> None:
+    """Raises BadParameter for options that do not go together."""
+    for option, value, needed in (("--agent", agent, "agent"), ("--user-id", user_id, "user")):
+        if value and of != needed:
+            message = f"add --of {needed}"
+            raise typer.BadParameter(message, param_hint=option)
+    if not limit:
+        hint = "--max-cost, --max-tokens"
+        raise typer.BadParameter("give at least one of them", param_hint=hint)
 
 
 def _row(budget: dict[str, Any]) -> tuple[Any, ...]:

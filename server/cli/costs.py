@@ -87,7 +87,10 @@ async def _grouped(session: Session, query: dict[str, Any]) -> None:
     named = {"executions": "executions", "tokens": "total_tokens", "unpriced": "unpriced_tokens"}
     keys = [each for name in groups for each in ((name, "name") if name == "agent" else (name,))]
     columns = (*keys, *(f">{name}" for name in named), f">{cost.replace('_', ' ')}")
-    if "agent" in groups and not session.as_json:
+    if session.as_json:
+        session.show(reply)
+        return
+    if "agent" in groups:
         names = await agent_names(session.api, {row["agent"] for row in reply.data})
         for row in reply.data:
             row["name"] = names.get(row["agent"], "")

@@ -3,29 +3,42 @@
 import asyncio
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 _TRY_AGAIN_SECONDS = 0.05
 _PIECE = 64 * 1024
 
 
+Choose = Callable[[], Sequence[int]]
+
+
 @contextmanager
-def balanced(ports: Sequence[int]) -> Iterator[int]:
-    """The port of a balancer in front of the servers at some ports."""
+def balanced(ports: Sequence[int], choose: Choose | None = None) -> Iterator[int]:
+    """The port of a balancer in front of the servers at some ports.
+
+    `choose` says for each connection in which order they are tried; by default it is chance.
+    """
+    chance = random.Random(5)
+    order = choose or (lambda: chance.sample(ports, len(ports)))
     loop = asyncio.new_event_loop()
     listening: list[int] = []
     is_there, stop = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        async with await asyncio.start_server(_passing_to(ports), "127.0.0.1", 0) as server:
+        async with await asyncio.start_server(_passing_to(order), "127.0.0.1", 0) as server:
             listening.append(server.sockets[0].getsockname()[1])
             is_there.set()
             await stop.wait()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    def run() -> None:
+        loop.run_until_complete(serve())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+    thread = threading.Thread(target=run)
     thread.start()
     assert is_there.wait(30)
     try:
@@ -33,15 +46,11 @@ def balanced(ports: Sequence[int]) -> Iterator[int]:
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(30)
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
 
 
-def _passing_to(ports: Sequence[int]):  # type: ignore[no-untyped-def] # a protocol of asyncio's
-    chance = random.Random(5)
-
+def _passing_to(order: Choose):  # type: ignore[no-untyped-def] # a protocol of asyncio's
     async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await _connected(chance.sample(ports, len(ports)))
+        there = await _connected(order())
         if there is not None:
             await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
         writer.close()

@@ -301,9 +301,11 @@ def test_costs_are_shown_for_people_and_for_tools(cli: Cli) -> None:
 
 def test_costs_by_agent_name_each_agent_beside_its_id(cli: Cli, completed: Json) -> None:
     printed = cli("costs", "--by", "agent,status", "--agent", "order-support")
+    [shown] = cli.json("costs", "--by", "agent", "--agent", "order-support")["data"]
 
     [row] = [line for line in printed.splitlines() if completed["agent_id"] in line]
     assert "order-support" in row
+    assert shown["agent"] == completed["agent_id"]
 
 
 def test_a_period_has_either_name_and_a_last_day_is_in_it(cli: Cli, completed: Json) -> None:
@@ -403,7 +405,8 @@ def test_an_unknown_option_is_a_matter_of_usage() -> None:
         (("executions", "list", "--status", "asleep"), "status"),
         (("executions", "list", "--since", "yesterday"), "created_after"),
         (("prices", "set", "m", "--input", "cheap", "--output", "1"), "input"),
-        (("budgets", "set"), "max_cost"),
+        (("budgets", "set"), "--max-cost"),
+        (("budgets", "set", "--user-id", "eve", "--max-cost", "1"), "add --of user"),
         (("reprice",), "reason"),
     ],
 )

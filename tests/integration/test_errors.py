@@ -162,3 +162,16 @@ async def test_a_refused_command_leaves_no_trace(api: Api, agent: Json) -> None:
     await api.patch(f"/agents/{agent['id']}", {"type": "robot"})
 
     assert (await api.get("/events")).meta["total"] == before
+
+
+async def test_what_the_database_says_of_itself_stays_in_the_log(settings: Settings) -> None:
+    async with serving(build_app(settings, worker=False)) as api:
+        begun = await api.post("/executions", {"agent": "a", "input": {}})
+        execute_in(settings.database, "ALTER TABLE stored_events RENAME TO elsewhere")
+        with capture_logs() as logs:
+            reply = await api.get(f"/executions/{begun.data['id']}/events")
+
+    assert_problem(reply, 503, "store_failed", "nothing was recorded")
+    assert "stored_events" not in reply.text.decode()
+    [said] = [line["error"] for line in logs if line["event"] == "the store failed"]
+    assert "no such table: stored_events" in said
