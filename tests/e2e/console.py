@@ -80,8 +80,9 @@ class ServerProcess:
         self._database_url = url or f"sqlite:///{self.database}"
         self._command = command or (str(SCRIPT),)
         self._arguments: Sequence[str] = arguments
+        patient = {"read_your_writes_seconds": "20"}
         self._environment = _environment(
-            **{f"LEDGER_{name.upper()}": value for name, value in settings.items()}
+            **{f"LEDGER_{name.upper()}": value for name, value in (patient | settings).items()}
         )
         self._process: subprocess.Popen[bytes] | None = None
         self.log = folder / "server.log"

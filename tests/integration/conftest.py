@@ -17,9 +17,9 @@ from tests.stores import database_in
 
 
 def settings_in(folder: Path) -> Settings:
-    """Settings of a server whose files are in a folder."""
-    database = database_in(folder)
-    return read_settings({}, database=database, durability="normal", wait_seconds=0)
+    """Settings of a server whose files are in a folder, and that is patient with its views."""
+    quick: Json = {"durability": "normal", "wait_seconds": 0, "read_your_writes_seconds": 20}
+    return read_settings({}, database=database_in(folder), **quick)
 
 
 @asynccontextmanager

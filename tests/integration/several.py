@@ -54,6 +54,7 @@ async def several(
     """So many servers of one ledger."""
     async with AsyncExitStack() as stack:
         quick: dict[str, Any] = {"durability": "normal", "wait_seconds": 0, **more}
+        quick.setdefault("read_your_writes_seconds", SECONDS)
         settings = read_settings({}, database=stack.enter_context(fresh_schema()), **quick)
         yield [
             await stack.enter_async_context(node(settings, clocks, agents)) for _ in range(count)
