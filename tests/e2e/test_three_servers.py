@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from tests.e2e.console import ServerProcess
 from tests.postgres import fresh_schema
 
@@ -22,6 +24,7 @@ WRITERS: Final = 8
 RUNS: Final = 25
 FRAMES: Final = 1_000
 AT_ONCE: Final = 100
+PATIENCE_SECONDS: Final = 240
 RECORDED: Final = WRITERS * RUNS * FRAMES
 UNLOCKED: Final = (sys.executable, str(Path(__file__).with_name("unlocked.py")))
 _FRAME = re.compile(rb"event: (\w+)\nid: (\d+)\ndata: (.*)\n\n")
@@ -140,6 +143,7 @@ def write(servers: Sequence[ServerProcess], runs: int, enough: int = 1) -> list[
     return writers
 
 
+@pytest.mark.timeout(3 * PATIENCE_SECONDS)  # two hundred thousand events
 def test_what_eight_writers_record_through_three_servers_is_heard_once_and_in_order(
     tmp_path: Path,
 ) -> None:
@@ -150,7 +154,7 @@ def test_what_eight_writers_record_through_three_servers_is_heard_once_and_in_or
 
         writers = write(servers, RUNS)
         for follower in followers:
-            follower.join(120)
+            follower.join(PATIENCE_SECONDS)
 
         written = {id_: texts for writer in writers for id_, texts in writer.runs.items()}
         assert [writer.refused for writer in writers] == [[]] * WRITERS
