@@ -87,6 +87,25 @@ class Ledger:
         """
         self._writer.submit(command, caller, size, reply)
 
+    def hold(self, command: Command, caller: Caller, reply: Reply, size: int = 0) -> bool:
+        """Give a command that the writer gets by the next `release`, in one piece with others.
+
+        For whoever makes many commands on one thread: a writer that is woken by the first would
+        take the interpreter from the making of the rest, and the batch would be small.
+
+        Returns:
+            Whether it is the first that waits so; then see to it that there is a `release`.
+
+        Raises:
+            QueueFull: too much waits; nothing was recorded.
+            LedgerClosed: the ledger is shutting down.
+        """
+        return self._writer.hold(command, caller, size, reply)
+
+    def release(self) -> None:
+        """Let the writer have what is held."""
+        self._writer.release()
+
     def record(self, command: Command, caller: Caller) -> Receipt:
         """Give a command and wait for its receipt. Raises what the command is refused with."""
         receipt: Future[Receipt] = Future()

@@ -106,6 +106,14 @@ class Writer:
         """
         self._queue.put(Order(command, caller, size, reply))
 
+    def hold(self, command: Command, caller: Caller, size: int, reply: Reply) -> bool:
+        """The same, but it waits for `release`; whether it is the first that does."""
+        return self._queue.hold(Order(command, caller, size, reply))
+
+    def release(self) -> None:
+        """Hand over what is held."""
+        self._queue.release()
+
     def close(self) -> None:
         """Record everything that was handed over, then stop."""
         self._queue.close()

@@ -76,12 +76,15 @@ class Services(NamedTuple):
         """Give a command and wait until it is durable. Raises what it is refused with.
 
         It is decided on nothing older than what its caller knows, within the same bound as a query.
+        What one turn of the event loop comes to is handed over at its end, in one piece.
         """
         known = AT_LEAST.get()
         if known and self.ledger.position < known:
             await self._know(known)
-        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self.ledger.submit(command, caller, receipt, size)
+        loop = asyncio.get_running_loop()
+        receipt: asyncio.Future[Receipt] = loop.create_future()
+        if self.ledger.hold(command, caller, receipt, size):
+            loop.call_soon(self.ledger.release)
         return await receipt
 
     async def _know(self, position: int) -> None:

@@ -73,6 +73,12 @@ class Recording:
         self.ledger.submit(command, caller._replace(**caller_facts), reply, size)
         return reply
 
+    def hold(self, command: Command) -> "Future[Receipt]":
+        """Give a command that waits for the next `release`."""
+        reply: Future[Receipt] = Future()
+        self.ledger.hold(command, ACME, reply)
+        return reply
+
     def pending(self, **facts: Any) -> str:
         """The id of an execution that waits to be worked on."""
         return self.do(created(**facts)).id

@@ -37,9 +37,10 @@ class Unstored:
 
     position = 0
 
-    def submit(self, command: Command, _caller: Caller, reply: Reply, _size: int = 0) -> None:
+    def hold(self, command: Command, _caller: Caller, reply: Reply, _size: int = 0) -> bool:
         assert isinstance(command, Append)
         reply.set_result(Receipt(command.execution_id, version=len(command.steps)))
+        return False
 
 
 def unstored(settings: Settings) -> web.Application:

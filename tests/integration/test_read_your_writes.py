@@ -10,6 +10,7 @@ from projections.catalog import ALL
 from server.app import build_app
 from server.services import SERVICES
 from server.settings import read_settings
+from tests.recording import ACME, created
 from tests.stores import database_in
 
 POSITION = "X-Ledger-Position"
@@ -29,6 +30,18 @@ async def test_a_query_sees_what_was_recorded_before_it(tmp_path: Path) -> None:
 
             assert id_ in [each["id"] for each in (await answer.json())["data"]]
             assert "X-Ledger-Behind" not in answer.headers
+
+
+async def test_what_one_turn_of_the_event_loop_asks_for_is_one_commit(tmp_path: Path) -> None:
+    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    async with TestClient(TestServer(app)):
+        services = app[SERVICES]
+
+        receipts = await asyncio.gather(*[services.record(created(), ACME) for _ in range(20)])
+
+        assert len({receipt.id for receipt in receipts}) == 20
+        assert "ledger_batch_commands_sum 20.0" in services.metrics.exposition().decode()
+        assert "ledger_batch_commands_count 1.0" in services.metrics.exposition().decode()
 
 
 async def test_an_answer_that_could_not_wait_any_longer_says_what_it_lacks(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from ledger.order_queue import MOST_BYTES_WAITING, MOST_COMMANDS, MOST_WAITING
 from ledger.orders import Answer
 from ledger.unit import Unit
 from tests.given import frame
-from tests.recording import SECONDS, Recording, created, recording, topics
+from tests.recording import ACME, SECONDS, Recording, created, recording, topics
 
 
 @pytest.fixture(name="open_")
@@ -44,6 +44,36 @@ def test_many_writers_at_once_share_commits_and_are_all_answered(open_: Recordin
     assert len({receipt.id for receipt in receipts}) == 400
     assert len(open_.batches) < 400
     assert [event.position for event in open_.log()] == list(range(1, len(open_.log()) + 1))
+
+
+def test_what_is_held_is_one_commit_once_it_is_released(open_: Recording) -> None:
+    id_ = open_.running()
+    open_.batches.clear()
+    held = [open_.hold(Annotate(id_, {})) for _ in range(100)]
+
+    before = open_.do(Annotate(id_, {})).version
+    open_.ledger.release()
+
+    assert before == 3
+    assert [reply.result(SECONDS).version for reply in held] == list(range(4, 104))
+    assert [batch.commands for batch in open_.batches] == [1, 100]
+
+
+def test_only_the_first_of_what_is_held_asks_for_a_release(open_: Recording) -> None:
+    def hold() -> bool:
+        return open_.ledger.hold(created(), ACME, Future())
+
+    assert [hold(), hold(), hold()] == [True, False, False]
+    open_.ledger.release()
+    assert [hold(), hold()] == [True, False]
+
+
+def test_closing_records_what_is_held(open_: Recording) -> None:
+    held = open_.hold(created())
+
+    open_.ledger.close()
+
+    assert held.result(SECONDS).version == 1
 
 
 def test_a_batch_holds_no_more_commands_than_its_bound(open_: Recording) -> None:
@@ -139,6 +169,20 @@ def test_more_commands_than_may_wait_are_refused(open_: Recording) -> None:
 
     assert waiting[-1].result(SECONDS).version == 2 + MOST_WAITING
     assert open_.do(Annotate(id_, {})).version == 3 + MOST_WAITING
+
+
+def test_what_is_held_counts_among_what_may_wait(open_: Recording) -> None:
+    id_ = open_.running()
+    held = [open_.hold(Annotate(id_, {})) for _ in range(MOST_WAITING)]
+
+    assert open_.ledger.waiting == MOST_WAITING
+    with pytest.raises(QueueFull):
+        open_.hold(Annotate(id_, {}))
+    with pytest.raises(QueueFull):
+        open_.hand_over(Annotate(id_, {}))
+
+    open_.ledger.release()
+    assert held[-1].result(SECONDS).version == 2 + MOST_WAITING
 
 
 def test_more_bytes_than_may_wait_are_refused_until_they_were_taken(open_: Recording) -> None:

@@ -100,6 +100,10 @@ class Counting(Ledger):
         self.asked += 1
         super().submit(command, caller, reply, size)
 
+    def hold(self, command: c.Command, caller: Caller, reply: Reply, size: int = 0) -> bool:
+        self.asked += 1
+        return super().hold(command, caller, reply, size)
+
 
 @dataclass
 class Known:
