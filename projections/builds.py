@@ -5,7 +5,7 @@ suffix `_b7`, and lose it in the transaction that makes them live. Their indexes
 SQLite cannot rename an index; so a build's number is never used again.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, MetaData, Table
@@ -53,14 +53,19 @@ def prepare(store: ViewStore) -> None:
         tracking.metadata.create_all(connection)
 
 
-def live(store: ViewStore, projection: Projection) -> Build:
-    """The live build of a projection; its empty tables are made if there is none."""
+def live(store: ViewStore, projections: Sequence[Projection]) -> list[Build]:
+    """The live builds of projections; empty tables are made for those that have none.
+
+    In one transaction: one for each takes longer than the tables do.
+    """
     with store.writing() as connection:
-        found = _live(connection, projection)
-        if found is None:
+        found = [_live(connection, each) for each in projections]
+        if None in found:
             tracking.hold_still(connection)
-            found = _live(connection, projection)  # another server may have made them meanwhile
-        return found or _make(connection, projection, number=1, live=True)
+        return [
+            build or _live_or_new(connection, projection)
+            for build, projection in zip(found, projections, strict=True)
+        ]
 
 
 def begin(store: ViewStore, *projections: Projection) -> list[Build]:
@@ -68,8 +73,7 @@ def begin(store: ViewStore, *projections: Projection) -> list[Build]:
 
     All at once, so that of two that begin to rebuild the same views one gives all of them way.
     """
-    for projection in projections:
-        live(store, projection)
+    live(store, projections)
     with store.writing() as connection:
         tracking.hold_still(connection)
         return [_begin(connection, projection) for projection in projections]
@@ -147,6 +151,12 @@ def drop_others(
 def _live(connection: Connection, projection: Projection) -> Build | None:
     rows = tracking.builds_of(connection, projection)
     return next((Build(projection, row) for row in rows if row.live), None)
+
+
+def _live_or_new(connection: Connection, projection: Projection) -> Build:
+    """While builds hold still; another server may have made the tables before they did."""
+    found = _live(connection, projection)
+    return found or _make(connection, projection, number=1, live=True)
 
 
 def _make(connection: Connection, projection: Projection, number: int, *, live: bool) -> Build:

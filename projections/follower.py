@@ -73,12 +73,10 @@ class Follower:
             return "degraded"
         return "following" if self.caught_up else "catching_up"
 
-    def load(self, store: ViewStore) -> None:
-        """Look up how far the live build is; it is made if there is none."""
-        self.build = builds.live(store, self.projection)
+    def begin(self, build: Build, parked: int) -> None:
+        """How the live build was found; whatever went wrong before is over."""
+        self.build, self.parked = build, parked
         self.attempts, self.fault = 0, None
-        with store.reading() as connection:
-            self.parked = tracking.parked_count(connection, self.build.row)
 
     def see(self, row: Tracked, parked: int, *, led: bool) -> None:
         """How the live build is according to the database; whoever leads knows what went wrong."""
@@ -100,6 +98,15 @@ class Follower:
 
 
 Group = tuple[Follower, ...]
+
+
+def load(store: ViewStore, followers: Collection[Follower]) -> None:
+    """Look up how far the live builds are; those that are missing are made."""
+    found = builds.live(store, [each.projection for each in followers])
+    with store.reading() as connection:
+        parked = {row[:3]: count for row, count in tracking.live_builds(connection)}
+    for follower, build in zip(followers, found, strict=True):
+        follower.begin(build, parked.get(build.row[:3], 0))
 
 
 def groups(followers: Collection[Follower]) -> Iterator[Group]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from ledger.clock import Clock
 from projections import builds, tracking
 from projections.folding import Portions, describe, fold, fold_or_park, is_store_fault, until
-from projections.follower import ATTEMPTS, Follower, Group, groups
+from projections.follower import ATTEMPTS, Follower, Group, groups, load
 from projections.identities import LogReader
 from projections.leases import Terms, leadership
 from projections.projection import Log, Page, Projection
@@ -58,8 +58,8 @@ class Steps:
         self.goal = source.position
         self._others_left = True  # builds of other versions, as far as is known
         builds.prepare(store)
+        load(store, self.followers)
         for follower in self.followers:
-            follower.load(store)
             self._refuse_other_log(follower)
             self._note_goal(follower)
 
@@ -106,7 +106,7 @@ class Steps:
             projection = follower.projection
             found = live.get((projection.name, projection.version))
             if found is None:
-                follower.load(self._store)
+                load(self._store, [follower])
             else:
                 follower.see(*found, led=self.leadership.leads(projection))
             self._note_goal(follower)
@@ -122,8 +122,7 @@ class Steps:
             self._save(group, page)
         except _Overtaken:
             self.leadership.doubt()
-            for follower in group:
-                follower.load(self._store)
+            load(self._store, group)
         except _FoldFailed as failure:
             return _set_apart(failure) or len(group) > 1
         for follower in group:
@@ -164,7 +163,7 @@ class Steps:
         if row.position and marks != [row.mark]:
             log.warning("view is not of this log; building it anew", projection=follower.name)
             builds.reset(self._store, follower.build)
-            follower.load(self._store)
+            load(self._store, [follower])
 
     def _drop_others(self) -> None:
         projections = [follower.projection for follower in self.followers]

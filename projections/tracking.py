@@ -210,17 +210,3 @@ def parked(connection: Connection) -> Sequence[Parked]:
     """Every event that some build could not take, oldest first."""
     rows = connection.execute(select(parked_events).order_by(parked_events.c.position))
     return [Parked(*row) for row in rows]
-
-
-def parked_count(connection: Connection, build: Tracked) -> int:
-    """How many events a build could not take."""
-    count = connection.scalar(
-        select(func.count())
-        .select_from(parked_events)
-        .where(
-            parked_events.c.projection == build.projection,
-            parked_events.c.version == build.version,
-            parked_events.c.build == build.build,
-        )
-    )
-    return count or 0
