@@ -35,7 +35,7 @@ Json = dict[str, Any]
 
 def run_of(ledger: Ledger, recording: Recording) -> Execution:
     """The run at the server, once all of it is there."""
-    assert recording.flush(10)
+    assert recording.flush(60)
     assert recording.execution_id is not None
     return ledger.executions.get(recording.execution_id)
 
