@@ -59,12 +59,13 @@ def live(store: ViewStore, projections: Sequence[Projection]) -> list[Build]:
     In one transaction: one for each takes longer than the tables do.
     """
     with store.writing() as connection:
-        found = [_live(connection, each) for each in projections]
-        if None in found:
+        found = _live(connection, projections)
+        if len(found) < len(projections):
             tracking.hold_still(connection)
+            found = _live(connection, projections)  # another server may have made some meanwhile
         return [
-            build or _live_or_new(connection, projection)
-            for build, projection in zip(found, projections, strict=True)
+            found.get(each.name) or _make(connection, each, number=1, live=True)
+            for each in projections
         ]
 
 
@@ -148,15 +149,14 @@ def drop_others(
     return dropped, left
 
 
-def _live(connection: Connection, projection: Projection) -> Build | None:
-    rows = tracking.builds_of(connection, projection)
-    return next((Build(projection, row) for row in rows if row.live), None)
-
-
-def _live_or_new(connection: Connection, projection: Projection) -> Build:
-    """While builds hold still; another server may have made the tables before they did."""
-    found = _live(connection, projection)
-    return found or _make(connection, projection, number=1, live=True)
+def _live(connection: Connection, projections: Sequence[Projection]) -> dict[str, Build]:
+    """Those that there are, by the names of their projections."""
+    rows = {row[:2]: row for row in tracking.tracked(connection) if row.live}
+    return {
+        each.name: Build(each, rows[each.name, each.version])
+        for each in projections
+        if (each.name, each.version) in rows
+    }
 
 
 def _make(connection: Connection, projection: Projection, number: int, *, live: bool) -> Build:

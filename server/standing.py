@@ -261,13 +261,13 @@ class Standing:
 
 _FOLLOW: Final[Mapping[str, Callable[[Standing, Recorded], None]]] = {
     e.Created.TOPIC: Standing._created,  # noqa: SLF001 - its own table
-    e.Started.TOPIC: Standing._started,  # noqa: SLF001
-    e.ApprovalRequested.TOPIC: Standing._parked,  # noqa: SLF001
-    e.Approved.TOPIC: Standing._approved,  # noqa: SLF001
-    e.Denied.TOPIC: Standing._denied,  # noqa: SLF001
-    e.WorkerLost.TOPIC: Standing._lost,  # noqa: SLF001
-    e.CancellationRequested.TOPIC: Standing._cancelling,  # noqa: SLF001
-    **dict.fromkeys(ENDINGS, Standing._ended),  # noqa: SLF001
+    e.Started.TOPIC: Standing._started,  # noqa: SLF001 - its own table
+    e.ApprovalRequested.TOPIC: Standing._parked,  # noqa: SLF001 - its own table
+    e.Approved.TOPIC: Standing._approved,  # noqa: SLF001 - its own table
+    e.Denied.TOPIC: Standing._denied,  # noqa: SLF001 - its own table
+    e.WorkerLost.TOPIC: Standing._lost,  # noqa: SLF001 - its own table
+    e.CancellationRequested.TOPIC: Standing._cancelling,  # noqa: SLF001 - its own table
+    **dict.fromkeys(ENDINGS, Standing._ended),  # noqa: SLF001 - its own table
 }
 """What each fact means for whoever works, or waits for work."""
 

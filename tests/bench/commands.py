@@ -35,8 +35,8 @@ def _round(
 ) -> tuple[Load, Load]:
     """Both by turns so short that a neighbour on the machine is in the way of both or of neither.
 
-    In turns of three seconds the ratio of one round was anything from half to one and a half of
-    the median on a machine shared with others.
+    In turns of 2.5 seconds the ratio of one round was anything from 0.65 to 1.4 times the median
+    on a machine shared with others.
     """
     count = max(1, round(plan.seconds / _TURN_SECONDS))
     seconds = plan.seconds / count

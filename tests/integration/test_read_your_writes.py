@@ -1,6 +1,7 @@
 """Who was told "recorded" sees it in the next query; an answer that lacks something says so."""
 
 import asyncio
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from projections.catalog import ALL
 from server.app import build_app
 from server.services import SERVICES
 from server.settings import read_settings
-from tests.recording import ACME, created
+from tests.recording import ACME, created, wait_until
 from tests.stores import database_in
 
 POSITION = "X-Ledger-Position"
@@ -36,12 +37,23 @@ async def test_what_one_turn_of_the_event_loop_asks_for_is_one_commit(tmp_path: 
     app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
     async with TestClient(TestServer(app)):
         services = app[SERVICES]
+        ledger = services.ledger
+        waiting: list[int] = []
 
-        receipts = await asyncio.gather(*[services.record(created(), ACME) for _ in range(20)])
+        async def in_the_same_turn() -> None:
+            """Another thread's command passes, which is not of this turn."""
+            ledger.submit(created(agent_name="Other"), ACME, Future())
+            wait_until(lambda: ledger.position > 0)
+            waiting.append(ledger.waiting)
 
-        assert len({receipt.id for receipt in receipts}) == 20
-        assert "ledger_batch_commands_sum 20.0" in services.metrics.exposition().decode()
-        assert "ledger_batch_commands_count 1.0" in services.metrics.exposition().decode()
+        asked = [services.record(created(), ACME) for _ in range(20)]
+        *receipts, _ = await asyncio.gather(*asked, in_the_same_turn())
+
+        assert len({receipt.id for receipt in receipts if receipt}) == 20
+        assert waiting == [20]
+        metrics = services.metrics.exposition().decode()
+        assert "ledger_batch_commands_sum 21.0" in metrics
+        assert "ledger_batch_commands_count 2.0" in metrics
 
 
 async def test_an_answer_that_could_not_wait_any_longer_says_what_it_lacks(tmp_path: Path) -> None:

@@ -404,7 +404,7 @@ class WorkerLaws(RuleBasedStateMachine):
     def nothing_is_lost(self) -> None:
         now = self.loop.time()
         waiting = self.standing.queue._places  # noqa: SLF001 - the law is about this
-        leases = self.standing.leases._leases  # noqa: SLF001
+        leases = self.standing.leases._leases  # noqa: SLF001 - nothing else shows all of them
         for id_, known in self.runs.items():
             lease = leases.get(id_)
             runs_out = (

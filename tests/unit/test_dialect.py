@@ -30,7 +30,7 @@ class _Connection:
     """Takes a statement as PostgreSQL would get it."""
 
     def __init__(self) -> None:
-        self.dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        self.dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # not typed there
         self.given: list[tuple[str, Any]] = []
 
     def exec_driver_sql(self, statement: str, parameters: Any) -> None:

@@ -64,7 +64,7 @@ class _PostgreSQL:
     """Takes a statement as the driver of PostgreSQL would get it."""
 
     def __init__(self) -> None:
-        self.dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+        self.dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call] # not typed there
         self.given: list[tuple[str, Any]] = []
 
     def exec_driver_sql(self, statement: str, parameters: Any) -> Self:

@@ -50,9 +50,9 @@ async def test_a_thousand_tasks_are_woken_by_one_call() -> None:
 
     def counting(*args: object) -> object:
         calls.append(args[0])
-        return call(*args)  # type: ignore[arg-type]
+        return call(*args)  # type: ignore[arg-type] # whatever it was given
 
-    loop.call_soon_threadsafe = counting  # type: ignore[method-assign, assignment]
+    loop.call_soon_threadsafe = counting  # type: ignore[method-assign, assignment] # counts, and calls it
     tasks = [asyncio.ensure_future(some.reached(3, 30)) for _ in range(1_000)]
     await asyncio.sleep(0)
     some.moved({"a": 3})

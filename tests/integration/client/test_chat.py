@@ -585,7 +585,7 @@ async def test_the_key_is_sent_to_the_endpoint_and_stored_nowhere(
     settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture, kept_in: str
 ) -> None:
     if kept_in != "sqlite":
-        pytest.skip("it looks into the file")
+        pytest.skip("it looks into the files of the ledger, and a PostgreSQL keeps its own")
     caplog.set_level(logging.DEBUG)
     echo = refused(401, f"Incorrect API key provided: {KEY}")
 
