@@ -1,104 +1,78 @@
-"""The event store on SQLite: the library's recorder, with durability, order and fast reads.
+"""The event store on SQLite: one table of events, an index of the facts, and one behind the log.
 
 Rows are never deleted: their rowid is the position, and a deleted one would be given again.
 """
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from eventsourcing.persistence import (
-    ConnectionPoolClosedError,
-    PersistenceError,
-)
-from eventsourcing.sqlite import (
-    SQLiteApplicationRecorder,
-    SQLiteConnection,
-    SQLiteConnectionPool,
-    SQLiteCursor,
-    SQLiteDatastore,
-)
+import structlog
 
-from ledger.errors import LedgerClosed, StoreFailed
 from ledger.event import Storable
 from ledger.events import FRAME_TOPICS
 from ledger.file_lock import FileLock
 from ledger.mapper import Recorded
-from ledger.store import LOG_PAGE_BYTES, NO_END, PAGE_BYTES, Author, Durability
+from ledger.sqlite_connection import Datastore, connect, translated
+from ledger.sqlite_places import MOST_LATEST, TABLE, Places
+from ledger.sqlite_reading import PLACED, page, read_execution
+from ledger.store import LOG_PAGE_BYTES, NO_END, Author, Durability
 
-_BUSY_SECONDS = 10
-_WAL_PAGES = 8_000  # 32 MiB: a page that many runs touch is then copied back once, not each time
-_FIRST_FETCH = 8
-_MOST_FETCHED = 1024
 _ROWS_INSERTED = 249  # older SQLite versions bind at most 999 values
 _COLUMNS_OF = attrgetter("originator_id", "originator_version", "topic", "state")
-
-_STATE_OF = itemgetter(Recorded._fields.index("state"))
 _NOT_A_FRAME = "topic NOT IN ({})".format(", ".join(f"'{topic}'" for topic in FRAME_TOPICS))
 
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS stored_events "
+    "(originator_id TEXT, originator_version INTEGER, topic TEXT, state BLOB)",
+    "CREATE INDEX IF NOT EXISTS stored_events_facts_v1 ON stored_events "
+    f"(originator_id, originator_version) WHERE {_NOT_A_FRAME}",
+    TABLE,
+)
+_FACTS = "stored_events INDEXED BY stored_events_facts_v1"
 
-class _Pool(SQLiteConnectionPool):
-    """Connections with the pragmas that durability needs; the library sets the journal mode."""
-
-    def __init__(self, path: str, durability: Durability) -> None:
-        super().__init__(db_name=path, lock_timeout=_BUSY_SECONDS, pool_size=8, max_overflow=24)
-        self._durability = durability
-
-    def new_connection(self) -> SQLiteConnection:
-        """A connection outside the pool, for an owner who closes it."""
-        return self._create_connection()
-
-    def _create_connection(self) -> SQLiteConnection:
-        connection = super()._create_connection()
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA synchronous={self._durability.upper()}")
-        cursor.execute("PRAGMA cache_size=-16384")
-        cursor.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
-        return connection
+log = structlog.get_logger()
 
 
-class _Datastore(SQLiteDatastore):
-    """The library's datastore on our pool, with text ids."""
-
-    def __init__(self, path: str, durability: Durability) -> None:
-        super().__init__(path, originator_id_type="text")
-        self.pool: _Pool = _Pool(path, durability)
-
-
-class SQLiteStore(SQLiteApplicationRecorder):
-    """A `Store` that inserts in one immediate transaction, and reads plain tuples.
+class SQLiteStore:
+    """A `Store` in a file: inserts many rows by each statement, reads plain tuples.
 
     What the driver says no to is StoreFailed here, once; above, nobody sees the driver's errors.
     """
 
-    def __init__(self, datastore: _Datastore, lock: FileLock) -> None:
-        super().__init__(datastore)
+    def __init__(
+        self, path: Path, durability: Durability, lock: FileLock, most_latest: int
+    ) -> None:
         self._lock = lock
+        self.datastore = Datastore(str(path), durability)
         # Owned by whoever inserts. Not from the pool: readers may use that up, and a pool that
         # cannot open a file for a writer never issues one again.
-        self._inserting = datastore.pool.new_connection()
+        self._inserting = connect(str(path), durability)
+        try:
+            for statement in _SCHEMA:
+                self._inserting.execute(statement)
+            self._places = Places(self._inserting, most_latest)
+        except BaseException:
+            self._inserting.close()
+            self.datastore.close()
+            raise
+        self._is_behind = False  # the places may be: a commit that failed may have arrived
 
     def close(self) -> None:
         """Let go of the file."""
+        with suppress(sqlite3.Error):  # the next opening does it otherwise
+            self._places.settle_all()
         self._inserting.close()
         self.datastore.close()
         self._lock.release()
 
-    def construct_create_table_statements(self) -> list[str]:
-        """Add an index of the facts that decisions need, beside the many frames they do not."""
-        table = self.events_table_name
-        return [
-            *super().construct_create_table_statements(),
-            f"CREATE INDEX IF NOT EXISTS {table}_facts_v1 ON {table} "
-            f"(originator_id, originator_version) WHERE {_NOT_A_FRAME}",
-        ]
-
     def insert_events(
-        self, stored_events: Sequence[Storable], author: Author | None = None, **_: Any
+        self, stored_events: Sequence[Storable], author: Author | None = None
     ) -> Sequence[int]:
         """Insert all or nothing; returns the positions. Nobody else inserts, whoever the author.
 
@@ -108,34 +82,54 @@ class SQLiteStore(SQLiteApplicationRecorder):
         """
         if not stored_events:
             return ()
-        with _translated("commit"), self._inserting.cursor() as cursor:
-            if len(stored_events) <= _ROWS_INSERTED:
-                return self._insert_events(SQLiteCursor(cursor), stored_events) or []
+        with translated("commit"):
+            self._settle()
+            self._places.check(stored_events)
             try:
-                cursor.execute("BEGIN IMMEDIATE")
-                positions = self._insert_events(SQLiteCursor(cursor), stored_events)
-                cursor.execute("COMMIT")
+                positions = self._insert(stored_events)
             except BaseException:
-                self._inserting.rollback()
+                self._is_behind = True
                 raise
-            return positions or []
+            self._places.add(stored_events, positions)
+            return positions
 
-    def _insert_events(
-        self, c: SQLiteCursor, stored_events: Sequence[Storable], **_: Any
-    ) -> Sequence[int] | None:
+    def _settle(self) -> None:
+        """Bring the index nearer to the log; what is to be inserted does not depend on it."""
+        if self._is_behind:
+            self._places.catch_up()
+            self._is_behind = False
+        try:
+            self._places.settle()
+        except sqlite3.Error as error:
+            log.warning("places of events not indexed", error=str(error))
+
+    def _insert(self, stored_events: Sequence[Storable]) -> Sequence[int]:
+        if len(stored_events) <= _ROWS_INSERTED:
+            return self._insert_rows(stored_events)
+        self._inserting.execute("BEGIN IMMEDIATE")
+        try:
+            positions = self._insert_rows(stored_events)
+            self._inserting.execute("COMMIT")
+        except BaseException:
+            self._inserting.rollback()
+            raise
+        return positions
+
+    def _insert_rows(self, stored_events: Sequence[Storable]) -> Sequence[int]:
         """Insert many rows by each statement.
 
         The driver gives the interpreter away for each statement that it runs, and a busy event
         loop then keeps it for a while; so a statement for each row costs the most under load.
         """
-        insert = f"INSERT OR ROLLBACK INTO {self.events_table_name} VALUES "
+        last = 0
         for start in range(0, len(stored_events), _ROWS_INSERTED):
             rows = stored_events[start : start + _ROWS_INSERTED]
-            c.execute(
-                insert + ",".join(["(?,?,?,?)"] * len(rows)),
+            cursor = self._inserting.execute(
+                "INSERT OR ROLLBACK INTO stored_events VALUES "
+                + ",".join(["(?,?,?,?)"] * len(rows)),
                 tuple(chain.from_iterable(map(_COLUMNS_OF, rows))),
             )
-        last: int = c.lastrowid
+            last = cursor.lastrowid or last
         return range(last - len(stored_events) + 1, last + 1)
 
     def read_log(self, after: int, limit: int) -> list[Recorded]:
@@ -143,10 +137,10 @@ class SQLiteStore(SQLiteApplicationRecorder):
 
         Stops early, after at least one event, where the page would pass 16 MiB.
         """
-        statement = "SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        statement = "SELECT rowid, * FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?"
         with self._cursor() as cursor:
-            cursor.execute(statement.format(table=self.events_table_name), (after, limit))
-            return _page(cursor, LOG_PAGE_BYTES)
+            cursor.execute(statement, (after, limit))
+            return page(cursor, LOG_PAGE_BYTES)
 
     def read_execution(
         self, id_: str, after: int, limit: int, until: int | None = None
@@ -154,24 +148,18 @@ class SQLiteStore(SQLiteApplicationRecorder):
         """Events of one aggregate after a version, in order, up to `until` if given.
 
         Stops early, after at least one event, where the page would pass 256 KiB, so that a reader
-        costs the same memory whatever a run streamed.
+        costs the same memory whatever a run streamed; and where the index ends.
         """
-        upper = NO_END if until is None else until
-        statement = (
-            "SELECT rowid, * FROM {table} WHERE originator_id = ? AND originator_version > ? "
-            "AND originator_version <= ? ORDER BY originator_version LIMIT ?"
-        )
+        last = NO_END if until is None else until
+        latest = self._places.latest(id_)  # before the index is asked
         with self._cursor() as cursor:
-            cursor.execute(
-                statement.format(table=self.events_table_name), (id_, after, upper, limit)
-            )
-            return _page(cursor, PAGE_BYTES)
+            return read_execution(cursor, latest, id_, after, limit, last)
 
     def read_facts(self, id_: str, until: int | None = None) -> list[Recorded]:
         """Events of one aggregate without its frames."""
         upper = NO_END if until is None else until
         return self._read(
-            "SELECT rowid, * FROM {table} INDEXED BY {table}_facts_v1 WHERE originator_id = ? "
+            f"SELECT rowid, * FROM {_FACTS} WHERE originator_id = ? "
             f"AND originator_version <= ? AND {_NOT_A_FRAME} ORDER BY originator_version",
             id_,
             upper,
@@ -181,7 +169,7 @@ class SQLiteStore(SQLiteApplicationRecorder):
         """The last event of an aggregate with one of these topics, none of them a frame's."""
         marks = ", ".join("?" * len(topics))
         found = self._read(
-            "SELECT rowid, * FROM {table} INDEXED BY {table}_facts_v1 WHERE originator_id = ? "
+            f"SELECT rowid, * FROM {_FACTS} WHERE originator_id = ? "
             f"AND topic IN ({marks}) AND {_NOT_A_FRAME} ORDER BY originator_version DESC LIMIT 1",
             id_,
             *topics,
@@ -190,10 +178,12 @@ class SQLiteStore(SQLiteApplicationRecorder):
 
     def read_first(self, ids: Sequence[str]) -> list[Recorded]:
         """The first event of each of the aggregates."""
+        if not ids:
+            return []
         marks = ", ".join("?" * len(ids))
         return self._read(
-            f"SELECT rowid, * FROM {{table}} WHERE originator_id IN ({marks}) "
-            "AND originator_version = 1",
+            f"SELECT rowid, * FROM {_FACTS} WHERE originator_id IN ({marks}) "
+            f"AND originator_version = 1 AND {_NOT_A_FRAME}",
             *ids,
         )
 
@@ -202,8 +192,11 @@ class SQLiteStore(SQLiteApplicationRecorder):
 
     def last_version(self, id_: str, position: int = NO_END) -> int:
         """The number of events of one aggregate up to a position; 0 when there is none."""
+        latest = self._places.latest(id_)
+        if latest is not None and (count := bisect_right(latest.positions, position)):
+            return latest.first - 1 + count
         return self._number(
-            "SELECT originator_version FROM {table} WHERE originator_id = ? AND rowid <= ?"
+            "SELECT originator_version FROM event_places WHERE originator_id = ? AND position <= ?"
             " ORDER BY originator_version DESC LIMIT 1",
             id_,
             position,
@@ -211,67 +204,62 @@ class SQLiteStore(SQLiteApplicationRecorder):
 
     def count(self, id_: str, topic: str, position: int = NO_END) -> int:
         """How many events of a topic one aggregate has up to a position."""
-        statement = (
-            "SELECT COUNT(*) FROM {table} WHERE originator_id = ? AND topic = ? AND rowid <= ?"
+        latest = self._places.latest(id_)
+        first = NO_END if latest is None else latest.first
+        indexed = self._number(
+            f"SELECT COUNT(*) FROM {PLACED} WHERE place.originator_id = ? "
+            "AND place.originator_version < ? AND place.position <= ? AND event.topic = ?",
+            id_,
+            first,
+            position,
+            topic,
         )
-        return self._number(statement, id_, topic, position)
+        if latest is None or not latest.positions:
+            return indexed
+        return indexed + self._number(
+            "SELECT COUNT(*) FROM stored_events WHERE rowid >= ? AND rowid <= ? "
+            "AND originator_id = ? AND topic = ?",
+            latest.positions[0],
+            position,
+            id_,
+            topic,
+        )
 
     def last_position(self) -> int:
         """The position of the last event recorded; 0 in an empty ledger."""
-        return self._number("SELECT MAX(rowid) FROM {table}")
+        return self._number("SELECT MAX(rowid) FROM stored_events")
 
     def _number(self, statement: str, *parameters: Any) -> int:
         with self._cursor() as cursor:
-            cursor.execute(statement.format(table=self.events_table_name), parameters)
+            cursor.execute(statement, parameters)
             row = cursor.fetchone()
             return row[0] or 0 if row else 0
 
     def _read(self, statement: str, *parameters: Any) -> list[Recorded]:
         with self._cursor() as cursor:
-            cursor.execute(statement.format(table=self.events_table_name), parameters)
+            cursor.execute(statement, parameters)
             return list(map(Recorded._make, cursor.fetchall()))
 
     @contextmanager
     def _cursor(self) -> Iterator[sqlite3.Cursor]:
         """A cursor of plain tuples; each read is one statement and needs no transaction."""
         with (
-            _translated("be read"),
+            translated("be read"),
             self.datastore.get_connection(commit=False) as connection,
             connection.cursor() as cursor,
         ):
-            cursor.row_factory = None
             yield cursor
 
 
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ConnectionPoolClosedError as error:
-        message = "the ledger is closed"
-        raise LedgerClosed(message) from error
-    except (sqlite3.Error, PersistenceError) as error:
-        message = f"the store could not {what} ({error}); nothing was recorded"
-        raise StoreFailed(message) from error
-
-
-def _page(cursor: sqlite3.Cursor, most_bytes: int) -> list[Recorded]:
-    """Rows up to so many bytes; fetched in pieces whose size follows that of the rows."""
-    page: list[Recorded] = []
-    size, fetch = 0, _FIRST_FETCH
-    while size < most_bytes and (rows := cursor.fetchmany(fetch)):
-        page.extend(map(Recorded._make, rows))
-        size += sum(map(len, map(_STATE_OF, rows)))
-        fetch = max(1, min(_MOST_FETCHED, (most_bytes - size) * len(page) // size))
-    return page
-
-
-def open_store(path: Path, durability: Durability = "full") -> SQLiteStore:
+def open_store(
+    path: Path, durability: Durability = "full", *, most_latest: int = MOST_LATEST
+) -> SQLiteStore:
     """Open the event store in a file, and make it if there is none.
 
     Args:
         path: the database file; its folder must exist.
         durability: "full" survives a power cut, "normal" the end of the process only.
+        most_latest: how many events the index of places may be behind.
 
     Raises:
         DatabaseInUse: another process writes to the file.
@@ -280,15 +268,8 @@ def open_store(path: Path, durability: Durability = "full") -> SQLiteStore:
     lock = FileLock(path)
     lock.acquire()
     try:
-        with _translated("be opened"):
-            store = SQLiteStore(_Datastore(str(path), durability), lock)
+        with translated("be opened"):
+            return SQLiteStore(path, durability, lock, most_latest)
     except BaseException:
         lock.release()
         raise
-    try:
-        with _translated("be opened"):
-            store.create_table()
-    except BaseException:
-        store.close()
-        raise
-    return store

@@ -49,9 +49,9 @@ class Store(Protocol):
     """Stored events: inserted by one thread of each process, read from any, never changed.
 
     Positions are 1, 2, 3 and so on, in the order of insertion, without a gap; an insertion that
-    fails uses none up. A page holds at least one event, where there is one, and then stops where it
-    would become large. Whatever the database says no to is StoreFailed; a store that is closed
-    raises LedgerClosed.
+    fails uses none up. A page holds at least one event, where there is one, and may stop anywhere
+    after that, as it does where it would become large. Whatever the database says no to is
+    StoreFailed; a store that is closed raises LedgerClosed.
     """
 
     def insert_events(

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
-from sqlalchemy import Connection, MetaData, bindparam, select, tuple_
+from sqlalchemy import Connection, MetaData, select, tuple_
 
 from ledger.events import Annotated, Created
 from ledger.mapper import Recorded
-from projections.bulk import upsert
+from projections.bulk import update, upsert
 from projections.execution_rows import CHANGES, TOPICS, Row, change, touch
 from projections.execution_tables import counts, executions, labels, metadata, payloads
 from projections.labels import MODEL, labels_of
@@ -18,12 +18,6 @@ from projections.times import micros_of
 _COLUMNS = tuple(column.name for column in executions.columns)
 _PAYLOADS = ("input", "output", "metadata")
 _FACTS = frozenset(CHANGES) | {Created.TOPIC}
-
-_TOUCH = (
-    executions.update()
-    .where(executions.c.id == bindparam("key"))
-    .values(version=bindparam("new_version"), updated_at=bindparam("now"))
-)
 
 
 class Executions:
@@ -73,14 +67,14 @@ def _fold(before: Mapping[str, Row], facts: Iterable[Recorded]) -> Mapping[str, 
 
 def _touch(connection: Connection, last: Collection[Recorded]) -> None:
     """Move version and time of executions that nothing else changed in."""
-    if last:
-        connection.execute(
-            _TOUCH,
-            [
-                {"key": event.id, "new_version": event.version, "now": micros_of(event.at)}
-                for event in last
-            ],
-        )
+    update(
+        connection,
+        executions,
+        [
+            {"id": event.id, "version": event.version, "updated_at": micros_of(event.at)}
+            for event in last
+        ],
+    )
 
 
 def _save(connection: Connection, before: Mapping[str, Row], after: Mapping[str, Row]) -> None:

@@ -4,7 +4,8 @@ import sqlite3
 from pathlib import Path
 from time import perf_counter
 
-from ledger.sqlite import open_store
+from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
+
 from tests.bench.client import ask_for
 from tests.bench.plan import Plan, note
 from tests.bench.process import Server, serving
@@ -55,8 +56,10 @@ def _last_row(file: Path) -> _Stored:
 
 
 def _insert(file: Path, row: _Stored, transactions: int) -> float:
-    """Rows a second that the driver inserts into the same table, as durable."""
-    open_store(file).close()
+    """Rows a second that the driver inserts into the library's table, as durable."""
+    library = SQLiteApplicationRecorder(SQLiteDatastore(str(file), originator_id_type="text"))
+    library.create_table()
+    library.datastore.close()
     id_, _, topic, state = row
     batches = [
         [

@@ -107,6 +107,7 @@ class StoreContract:
         firsts = store.read_first(["c", "a", "nobody"])
 
         assert {(each.id, each.version) for each in firsts} == {("a", 1), ("c", 1)}
+        assert store.read_first([]) == []
 
     def test_facts_are_read_without_the_frames_among_them(self, store: Store) -> None:
         frames = [event("a", version, topic) for version, topic in enumerate(FRAME_TOPICS, 2)]

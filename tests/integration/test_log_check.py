@@ -58,8 +58,23 @@ def test_a_log_that_nobody_touched_is_whole(path: Path) -> None:
             " WHERE topic LIKE 'execution.started%'",
             "cannot be read",
         ),
+        (
+            "DELETE FROM event_places WHERE originator_version = 2",
+            "events 1 to 3 of",
+        ),
+        (
+            "UPDATE event_places SET position = 3 - position"
+            " WHERE originator_version = 1 AND position = 2",
+            "are not found by its id",
+        ),
     ],
-    ids=["an event is gone", "a topic was changed", "a payload was cut off"],
+    ids=[
+        "an event is gone",
+        "a topic was changed",
+        "a payload was cut off",
+        "an event is not found",
+        "another event is found",
+    ],
 )
 def test_what_was_done_to_a_log_is_found(path: Path, statement: str, said: str) -> None:
     tamper(path, statement)

@@ -36,7 +36,7 @@ def test_the_facts_of_a_long_run_are_found_without_reading_its_frames(store: SQL
     with store.datastore.get_connection(commit=False) as connection:
         cursor = connection.cursor()
         cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
-        plan = [row["detail"] for row in cursor.fetchall()]
+        plan = [detail for *_, detail in cursor.fetchall()]
     assert plan == [
         "SEARCH stored_events USING INDEX stored_events_facts_v1 "
         "(originator_id=? AND originator_version<?)"

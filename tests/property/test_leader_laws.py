@@ -1,5 +1,6 @@
 """However often the leader of the views changes, nothing is folded twice or left out."""
 
+from contextlib import closing
 from enum import Enum
 from typing import Final
 
@@ -12,7 +13,7 @@ from projections.catch_up import CatchUp
 from projections.store import ViewStore
 from tests.postgres import fresh_schema
 from tests.property.test_projections import counted
-from tests.read_side import catch_up, everything_in, fresh_views
+from tests.read_side import catch_up, everything_in
 from tests.several import NEVER, let_leases_expire, loop_of, turn_until_done
 from tests.strategies import MemoryLog, histories
 
@@ -37,9 +38,14 @@ ACTS = st.lists(st.tuples(st.integers(0, SERVERS - 1), st.sampled_from(Act)), ma
 def test_whoever_leads_the_views_end_in_the_rows_of_one_pass(
     events: list[Recorded], page_size: int, acts: list[tuple[int, Act]]
 ) -> None:
-    with fresh_views() as at_once, fresh_schema() as url:
+    with (
+        fresh_schema() as one,
+        closing(ViewStore.open(one)) as at_once,  # of the same kind, which shows NUL in its way
+        fresh_schema() as url,
+        closing(ViewStore.open(url)) as store,
+    ):
         catch_up(at_once, ALL, MemoryLog(events))
-        store, log = ViewStore.open(url), MemoryLog(events[:5])
+        log = MemoryLog(events[:5])
 
         def begin(number: int) -> CatchUp:
             # Some do not notice by themselves that they lead no more: only the fence stops them.
@@ -66,4 +72,3 @@ def test_whoever_leads_the_views_end_in_the_rows_of_one_pass(
         turn_until_done(*loops)
 
         assert counted(everything_in(store, ALL)) == counted(everything_in(at_once, ALL))
-        store.close()
