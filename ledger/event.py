@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, Protocol
 from uuid import UUID
 
@@ -145,6 +146,10 @@ class Storable(Protocol):
     @property
     def state(self) -> bytes:
         """Envelope and payload."""
+
+
+COLUMNS_OF = attrgetter("originator_id", "originator_version", "topic", "state")
+"""What is stored of an event, in the order of the table."""
 
 
 class EncodedEvent(NamedTuple):

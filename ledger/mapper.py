@@ -10,7 +10,8 @@ up in a closed list: a stored row never names code to import.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple, cast
 
 from eventsourcing.domain import CanMutateAggregate, DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
@@ -111,6 +112,10 @@ class Recorded(NamedTuple):
     def type(self) -> str:
         """The stable name of the event's type within its aggregate."""
         return self.topic.split(".")[1]
+
+
+as_recorded = cast("Callable[[Iterable[Any]], Recorded]", partial(tuple.__new__, Recorded))
+"""What `Recorded._make` does, of a row that has its five members: a quarter of the time."""
 
 
 class LedgerMapper(Mapper[str]):

@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 from ledger.errors import LedgerClosed, StoreFailed
 from ledger.event import Storable
 from ledger.events import FRAME_TOPICS
-from ledger.mapper import Recorded
+from ledger.mapper import Recorded, as_recorded
 from ledger.postgres_connection import PoolerRefused, connect, refuse_transaction_pooler
 from ledger.postgres_listening import Listening
 from ledger.postgres_reading import COLUMNS, read_execution, read_log
@@ -169,7 +169,7 @@ class PostgresStore:
     def _rows(self, statement: _Query, parameters: Sequence[Any]) -> list[Recorded]:
         with self._cursor() as cursor:
             cursor.execute(statement, parameters, binary=True)
-            return list(map(Recorded._make, cursor.fetchall()))
+            return list(map(as_recorded, cursor.fetchall()))
 
     @contextmanager
     def _cursor(self) -> Iterator[_Cursor]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from psycopg import Cursor
 from psycopg.sql import SQL, Composed
 
-from ledger.mapper import Recorded
+from ledger.mapper import Recorded, as_recorded
 from ledger.store import LOG_PAGE_BYTES, PAGE_BYTES
 
 COLUMNS: Final = SQL("notification_id, originator_id, originator_version, topic, state")
@@ -51,4 +51,4 @@ def _read(
 ) -> list[Recorded]:
     most_rows = min(limit, most_bytes // _LEAST_EVENT_BYTES)
     cursor.execute(page, (*parameters, most_rows, most_bytes), binary=True)
-    return list(map(Recorded._make, cursor.fetchall()))
+    return list(map(as_recorded, cursor.fetchall()))

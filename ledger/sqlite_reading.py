@@ -4,7 +4,7 @@ import sqlite3
 from operator import itemgetter
 from typing import Final
 
-from ledger.mapper import Recorded
+from ledger.mapper import Recorded, as_recorded
 from ledger.sqlite_places import Latest
 from ledger.store import PAGE_BYTES
 
@@ -51,7 +51,7 @@ def page(cursor: sqlite3.Cursor, most_bytes: int) -> list[Recorded]:
     rows_read: list[Recorded] = []
     size, fetch = 0, _FIRST_FETCH
     while size < most_bytes and (rows := cursor.fetchmany(fetch)):
-        rows_read.extend(map(Recorded._make, rows))
+        rows_read.extend(map(as_recorded, rows))
         size += sum(map(len, map(_STATE_OF, rows)))
         fetch = max(1, min(_MOST_FETCHED, (most_bytes - size) * len(rows_read) // size))
     return rows_read

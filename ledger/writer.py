@@ -20,8 +20,8 @@ from ledger.clock import SteadyClock, parse_time
 from ledger.commands import Command
 from ledger.decisions import Decisions
 from ledger.errors import StoreFailed, Unavailable
-from ledger.event import Storable
-from ledger.mapper import LedgerMapper, Recorded
+from ledger.event import COLUMNS_OF, Storable
+from ledger.mapper import LedgerMapper, Recorded, as_recorded
 from ledger.memory import Memory
 from ledger.order_queue import OrderQueue
 from ledger.orders import Caller, Deliver, Order, Reply, deliver_directly
@@ -201,7 +201,5 @@ class _Turn:
 
 
 def _recorded(events: Sequence[Storable], positions: Sequence[int]) -> list[Recorded]:
-    return [
-        Recorded(position, str(e.originator_id), e.originator_version, e.topic, e.state)
-        for e, position in zip(events, positions, strict=True)
-    ]
+    rows = zip(positions, map(COLUMNS_OF, events), strict=True)
+    return [as_recorded((position, *row)) for position, row in rows]

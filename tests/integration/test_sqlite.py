@@ -38,7 +38,7 @@ def test_the_facts_of_a_long_run_are_found_without_reading_its_frames(store: SQL
         cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
         plan = [detail for *_, detail in cursor.fetchall()]
     assert plan == [
-        "SEARCH stored_events USING INDEX stored_events_facts_v1 "
+        "SEARCH stored_events USING INDEX stored_events_facts_v2 "
         "(originator_id=? AND originator_version<?)"
     ]
 
