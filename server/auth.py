@@ -77,8 +77,10 @@ class Principal(NamedTuple):
     def require(self, permission: Permission) -> None:
         """Raises Forbidden unless the role goes so far."""
         if self.permission < permission:
+            roles = [_ROLES[each].value for each in Permission if each >= permission]
             message = (
-                f"this needs the permission {permission.name.lower()}, which the key's role lacks"
+                f"this needs the permission {permission.name.lower()}, which keys of the role "
+                f"{' or '.join(roles)} have; this one's role is {self.role.value}"
             )
             raise Forbidden(message, permission=permission.name.lower())
 

@@ -58,6 +58,17 @@ async def test_a_refusal_names_the_permission_that_is_missing(keys: dict[Role, A
     assert assert_problem(reply, 403, "forbidden") == {"permission": "administer"}
 
 
+async def test_a_refusal_names_the_roles_that_would_do(keys: dict[Role, Api]) -> None:
+    reply = await keys[Role.WORKER].post(f"/executions/{'0' * 27}/approve", {"reason": "fine"})
+
+    assert_problem(
+        reply,
+        403,
+        "forbidden",
+        "keys of the role operator or admin have; this one's role is worker",
+    )
+
+
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.public], ids=name_of)
 async def test_a_public_route_is_open_to_everybody(route: Route, steward: Api) -> None:
     reply = await steward.using("").call(route.method, f"/{route.path}")
