@@ -115,7 +115,7 @@ class Recorded(NamedTuple):
 
 
 as_recorded = cast("Callable[[Iterable[Any]], Recorded]", partial(tuple.__new__, Recorded))
-"""What `Recorded._make` does, of a row that has its five members: a quarter of the time."""
+"""What `Recorded._make` does, of a row that has its five members, in a third less time."""
 
 
 class LedgerMapper(Mapper[str]):

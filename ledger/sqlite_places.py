@@ -24,7 +24,7 @@ TABLE: Final = (
 """The index. Its row of no aggregate has the position up to which it holds the log."""
 
 MOST_LATEST: Final = 4_096
-"""How many events the index may lack; they take 0.5 MB of memory."""
+"""How many events the index may lack; they take 0.2 MB, or 1.2 MB if each is of another run."""
 
 _INDEXED_AT_ONCE: Final = 100_000
 

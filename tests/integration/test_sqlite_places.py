@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
@@ -52,6 +53,15 @@ def indexed(file: Path) -> int:
     connection.close()
     found: int = count
     return found
+
+
+@contextmanager
+def away(file: Path, table: str) -> Iterator[sqlite3.Connection]:
+    """Until this is left, a table is called `elsewhere`."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+        yield connection
+        connection.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
 
 
 def crashed(file: Path) -> Path:
@@ -171,13 +181,10 @@ def test_an_event_is_recorded_though_the_index_cannot_be_written(
     store: SQLiteStore, file: Path
 ) -> None:
     store.insert_events(run("a", 15))
-    with sqlite3.connect(file) as connection:
-        connection.execute("ALTER TABLE event_places RENAME TO elsewhere")
 
-    assert list(store.insert_events([event("a", 16, Annotated.TOPIC)])) == [16]
+    with away(file, "event_places"):
+        assert list(store.insert_events([event("a", 16, Annotated.TOPIC)])) == [16]
 
-    connection.execute("ALTER TABLE elsewhere RENAME TO event_places")
-    connection.close()
     assert versions(store, "a") == list(range(1, 17))
 
 
@@ -185,13 +192,10 @@ def test_events_of_a_commit_that_was_said_to_have_failed_are_found(
     store: SQLiteStore, file: Path
 ) -> None:
     store.insert_events(run("a", 2))
-    with sqlite3.connect(file) as connection:
-        connection.execute("ALTER TABLE stored_events RENAME TO elsewhere")
+    with away(file, "stored_events") as connection:
         with pytest.raises(StoreFailed):
             store.insert_events([event("a", 3)])
         connection.execute("INSERT INTO elsewhere VALUES ('a', 3, 'x', x'00')")
-        connection.execute("ALTER TABLE elsewhere RENAME TO stored_events")
-    connection.close()
 
     assert list(store.insert_events([event("a", 4)])) == [4]
 
