@@ -61,13 +61,15 @@ class Key(NamedTuple):
 class Principal(NamedTuple):
     """Who is asking, in which workspace, and what they may do there.
 
-    `everywhere` tells whether they could have asked in any other workspace as well.
+    `everywhere` tells whether they could have asked in any other workspace as well; `as_of` is the
+    number of changes to the keyring that let them in, 0 for whom no keyring knows.
     """
 
     actor: Actor
     workspace: str
     permission: Permission
     everywhere: bool = False
+    as_of: int = 0
 
     @property
     def role(self) -> Role:
@@ -172,11 +174,14 @@ class Keyring:
         if self.is_empty:
             _require_loopback(request)
             workspace = wanted or DEFAULT_WORKSPACE
-            return Principal(_ANYBODY_HERE, workspace, Permission.ADMINISTER, everywhere=True)
+            return Principal(
+                _ANYBODY_HERE, workspace, Permission.ADMINISTER, everywhere=True, as_of=self.changes
+            )
         key = self._find(_secret_of(request))
         actor = Actor(type=_actor_type(key), id=key.id, auth="api_key", name=key.name)
         everywhere = key.workspace == ANY_WORKSPACE
-        return Principal(actor, _workspace_of(key, wanted), PERMITTED[key.role], everywhere)
+        workspace = _workspace_of(key, wanted)
+        return Principal(actor, workspace, PERMITTED[key.role], everywhere, self.changes)
 
     def _find(self, secret: str) -> Key:
         digest = digest_of_secret(secret)
@@ -194,12 +199,14 @@ class Keyring:
 class Pass:
     """Whether the key of a request still opens the workspace that it opened; cheap to ask often."""
 
-    def __init__(self, keyring: Keyring, request: web.Request, workspace: str) -> None:
+    __slots__ = ("_holds", "_keyring", "_request", "_seen", "_workspace")
+
+    def __init__(self, keyring: Keyring, request: web.Request, principal: Principal) -> None:
         self._keyring = keyring
         self._request = request
-        self._workspace = workspace
-        self._seen = 0
-        self._holds = False
+        self._workspace = principal.workspace
+        self._seen = principal.as_of
+        self._holds = True
 
     def holds(self) -> bool:
         """A key that was revoked opens nothing any more."""

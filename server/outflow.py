@@ -7,9 +7,8 @@ is about to wait, and everything gathered is sent first.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from time import monotonic
-from typing import Final
+from typing import Final, Self, cast
 
 from aiohttp import web
 
@@ -31,17 +30,42 @@ class Outflow:
 
     Args:
         response: that is prepared.
+        transport: on which it goes.
         may_go_on: asked before each write; cheap, since a body may be of many.
+        among: the open ones; this is among them while its block runs.
     """
 
-    __slots__ = ("_gathered", "_may_go_on", "_response", "_size", "writing_since")
+    __slots__ = (
+        "_among",
+        "_gathered",
+        "_may_go_on",
+        "_response",
+        "_size",
+        "_transport",
+        "_writing_since",
+    )
 
-    def __init__(self, response: web.StreamResponse, may_go_on: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        response: web.StreamResponse,
+        transport: asyncio.Transport,
+        may_go_on: Callable[[], bool],
+        among: "set[Outflow]",
+    ) -> None:
         self._response = response
+        self._transport = transport
         self._may_go_on = may_go_on
+        self._among = among
         self._gathered: list[bytes] = []
         self._size = 0
-        self.writing_since: float | None = None
+        self._writing_since: float | None = None
+
+    def __enter__(self) -> Self:
+        self._among.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._among.remove(self)
 
     @property
     def is_full(self) -> bool:
@@ -63,19 +87,25 @@ class Outflow:
         """
         await self._write(self._take())
 
-    async def end(self) -> None:
-        """Send what is gathered, and end the response. Raises as `flush` does."""
+    async def end(self, chunk: bytes = b"") -> None:
+        """Send what is gathered and a last chunk, and end the response. Raises as `flush` does."""
+        self.add(chunk)
         *writes, last = self._take() or [b""]
         await self._write(writes)
         self._require_that_it_may_go_on()
-        await self._response.write_eof(bytes(last))
+        await self._response.write_eof(cast("bytes", last))  # it takes any buffer
+
+    def let_go(self, long_ago: float) -> None:
+        """Close the connection of a reader who has taken nothing since then, by `monotonic`."""
+        if self._writing_since is not None and self._writing_since < long_ago:
+            self._transport.abort()
 
     async def _write(self, writes: Iterable[Buffer]) -> None:
         for text in writes:
             self._require_that_it_may_go_on()
-            self.writing_since = monotonic()
+            self._writing_since = monotonic()
             await self._response.write(text)
-        self.writing_since = None
+        self._writing_since = None
 
     def _require_that_it_may_go_on(self) -> None:
         if not self._may_go_on():
@@ -112,30 +142,23 @@ class Outflows:
 
     def __init__(self, stuck_seconds: float = STUCK_SECONDS) -> None:
         self._stuck_seconds = stuck_seconds
-        self._open: dict[Outflow, asyncio.Transport] = {}
+        self._open: set[Outflow] = set()
 
     def __len__(self) -> int:
         return len(self._open)
 
-    @contextmanager
     def open(
         self, request: web.Request, response: web.StreamResponse, may_go_on: Callable[[], bool]
-    ) -> Iterator[Outflow]:
+    ) -> Outflow:
         """The outflow of a prepared response. Raises ConnectionResetError for a reader who left."""
         if request.transport is None:
             raise ConnectionResetError
-        outflow = Outflow(response, may_go_on)
-        self._open[outflow] = request.transport
-        try:
-            yield outflow
-        finally:
-            del self._open[outflow]
+        return Outflow(response, request.transport, may_go_on, self._open)
 
     async def let_go(self) -> None:
         """Close connections whose reader took nothing for so long; for ever."""
         while True:
             await asyncio.sleep(self._stuck_seconds / 4)
             long_ago = monotonic() - self._stuck_seconds
-            for outflow, transport in list(self._open.items()):
-                if outflow.writing_since is not None and outflow.writing_since < long_ago:
-                    transport.abort()
+            for outflow in list(self._open):
+                outflow.let_go(long_ago)

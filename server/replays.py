@@ -5,12 +5,13 @@ more. What is kept is bounded in bytes, whatever runs are replayed and however l
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from threading import Lock
 from typing import Final, NamedTuple
 
 from ledger.application import Ledger
 from ledger.events import Created
-from server.frames import ENDINGS, Frames, frames_of
+from server.frames import ENDINGS, PREAMBLE, Frames, frames_of
 
 FIRST_EVENTS: Final = 100
 """Of the page that a reader waits for: each of them may be on another page of the disk."""
@@ -22,7 +23,8 @@ MOST_WHOLE_BYTES: Final = 1024 * 1024
 _MOST_BYTES: Final = 32 * 1024 * 1024
 _MOST_ENDED: Final = 10_000
 
-_Key = tuple[str, int, int | None]
+_Key = tuple[str, int, int | None, bool]
+"""The run, the sequence after which it begins and that of its end, and whether it is a body."""
 
 
 class Extent(NamedTuple):
@@ -40,7 +42,8 @@ class Extent(NamedTuple):
 class Pieces:
     """The pages of one replay, as long as all of them together are short enough to be kept."""
 
-    def __init__(self, most_bytes: int = MOST_WHOLE_BYTES) -> None:
+    def __init__(self, after: int, most_bytes: int = MOST_WHOLE_BYTES) -> None:
+        self._after = after
         self._pages: list[Frames] = []
         self._room = most_bytes
 
@@ -52,11 +55,16 @@ class Pieces:
         else:
             self._pages.append(page)
 
-    def joined(self) -> Frames | None:
-        """All of them as one; None when they are too long."""
+    def body(self) -> Frames | None:
+        """All of them as one, as it is sent; None when they are too long."""
         if self._room < 0 or not self._pages:
             return None
-        return self._pages[-1]._replace(bytes=b"".join(page.bytes for page in self._pages))
+        texts = (page.bytes for page in self._pages)
+        return self._pages[-1]._replace(bytes=b"".join((PREAMBLE, *texts)))
+
+    def begin(self) -> list[int]:
+        """The sequences after which the pages begin."""
+        return [self._after, *(page.last for page in self._pages[:-1])]
 
 
 class Replays:
@@ -92,12 +100,12 @@ class Replays:
 
     def kept(self, id_: str, after: int, until: int | None) -> Frames | None:
         """The frames after a sequence, if they were read lately."""
-        key = (id_, after, until)
-        with self._lock:
-            page = self._pages.get(key)
-            if page is not None:
-                self._pages.move_to_end(key)
-        return page
+        return self._kept((id_, after, until, False))
+
+    def body(self, id_: str, after: int, until: int) -> bytes | None:
+        """The whole body of a replay, if it was sent lately and is short enough to be kept."""
+        body = self._kept((id_, after, until, True))
+        return None if body is None else body.bytes
 
     def read(
         self, id_: str, after: int, until: int | None = None, most: int = EVENTS_PER_PAGE
@@ -106,19 +114,32 @@ class Replays:
         events = self._ledger.read_execution(id_, after, most, until)
         page = frames_of(events, after)
         if page.last > after:
-            self._keep((id_, after, until), page)
+            self._keep((id_, after, until, False), page)
         return page
 
-    def keep_whole(self, id_: str, after: int, until: int, pieces: Pieces) -> None:
-        """Keep a replay in one piece, in the place of its first page, where it is short enough."""
-        if (whole := pieces.joined()) is not None:
-            self._keep((id_, after, until), whole)
+    def keep_body(self, id_: str, after: int, until: int, pieces: Pieces) -> None:
+        """Keep what was sent in one piece, in the place of its pages, where it is short enough."""
+        if (body := pieces.body()) is not None:
+            self._keep(
+                (id_, after, until, True),
+                body,
+                [(id_, begin, until, False) for begin in pieces.begin()],
+            )
 
-    def _keep(self, key: _Key, page: Frames) -> None:
+    def _kept(self, key: _Key) -> Frames | None:
         with self._lock:
-            before = self._pages.pop(key, None)
+            page = self._pages.get(key)
+            if page is not None:
+                self._pages.move_to_end(key)
+        return page
+
+    def _keep(self, key: _Key, page: Frames, instead_of: Iterable[_Key] = ()) -> None:
+        with self._lock:
+            for gone in (key, *instead_of):
+                before = self._pages.pop(gone, None)
+                self._bytes -= 0 if before is None else len(before.bytes)
             self._pages[key] = page
-            self._bytes += len(page.bytes) - (len(before.bytes) if before else 0)
+            self._bytes += len(page.bytes)
             while self._bytes > self._most_bytes:
                 _, oldest = self._pages.popitem(last=False)
                 self._bytes -= len(oldest.bytes)

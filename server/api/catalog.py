@@ -48,7 +48,7 @@ _DESCRIBED: Final[Sequence[Route]] = (
 ROUTES: Final[Sequence[Route]] = (*_DESCRIBED, *docs.routes_about(_DESCRIBED))
 """All of them, those that describe the others included."""
 
-_BUSIEST: Final = frozenset({"recording", "streams"})
+_BUSIEST: Final = ("/frames", "/replay", "/stream")
 
-BUSIEST_FIRST: Final = sorted(ROUTES, key=lambda route: route.tag not in _BUSIEST)
+BUSIEST_FIRST: Final = sorted(ROUTES, key=lambda route: not route.path.endswith(_BUSIEST))
 """In the order in which paths are tried, one after the other, at each request."""

@@ -1,11 +1,10 @@
 """The streams of an execution: live, resumed, replayed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from http import HTTPStatus
 
 from aiohttp import web
 from pydantic import Field
@@ -16,7 +15,7 @@ from ledger.mapper import Recorded
 from server.auth import Pass
 from server.errors import InvalidRequest
 from server.frames import ENDINGS, HEARTBEAT, PREAMBLE, Frames, frame_of
-from server.outflow import WAIT, MayNotGoOnError
+from server.outflow import WAIT, MayNotGoOnError, Outflow
 from server.replays import EVENTS_PER_PAGE, FIRST_EVENTS, Pieces
 from server.route import Answer, Call, Query, Route, to_sequence
 from server.services import Services
@@ -76,9 +75,9 @@ async def replay(call: Call) -> Answer:
     until = min(last, query.until or last)
     if query.speed:
         return await send(call, _paced(services, id_, query.starting_after, until, query.speed))
-    whole = services.replays.kept(id_, query.starting_after, until)
-    if whole is not None and (whole.ended or whole.last == until):
-        return await send(call, _once(whole.bytes), len(whole.bytes))
+    body = services.replays.body(id_, query.starting_after, until)
+    if body is not None:
+        return await _send_body(call, body)
     return await send(call, _recorded(services, id_, query.starting_after, until))
 
 
@@ -120,7 +119,7 @@ async def _once(frame: bytes) -> AsyncIterator[bytes]:
 
 
 async def _recorded(services: Services, id_: str, first: int, until: int) -> AsyncIterator[bytes]:
-    after, most, pieces = first, FIRST_EVENTS, Pieces()
+    after, most, pieces = first, FIRST_EVENTS, Pieces(first)
     while after < until:
         page = services.replays.kept(id_, after, until)
         if page is None:
@@ -131,7 +130,7 @@ async def _recorded(services: Services, id_: str, first: int, until: int) -> Asy
         if page.ended or page.last == after:
             break
         after, most = page.last, EVENTS_PER_PAGE
-    services.replays.keep_whole(id_, first, until, pieces)
+    services.replays.keep_body(id_, first, until, pieces)
 
 
 async def _follow(services: Services, id_: str, after: int) -> AsyncIterator[bytes]:
@@ -202,32 +201,39 @@ class _Streamed(web.StreamResponse):
     _send_headers_immediately = False  # as the library does for answers that are whole
 
 
-async def send(
-    call: Call, chunks: AsyncIterator[bytes], length: int | None = None
-) -> web.StreamResponse:
-    """Send chunks as they come, all that are at hand together; then close.
+async def send(call: Call, chunks: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Send the preamble and chunks as they come, all that are at hand together; then close.
 
     A reader that leaves, or takes nothing for a minute, is let go. So is one whose key was revoked,
     before anything more is sent.
-
-    Args:
-        call: of the reader.
-        chunks: what is sent after the preamble.
-        length: of all chunks together, where it is known; it is sent ahead, and saves a copy.
     """
-    response = _Streamed(status=HTTPStatus.OK, headers=_HEADERS)
-    if length is not None:
-        response.content_length = len(PREAMBLE) + length
-    may_go_on = Pass(call.services.keyring, call.request, call.workspace).holds
+
+    async def fill(outflow: Outflow) -> None:
+        outflow.add(PREAMBLE)
+        async for chunk in chunks:
+            outflow.add(chunk)
+            if outflow.is_full or not chunk:
+                await outflow.flush()
+        await outflow.end()
+
+    return await _respond(call, _Streamed(headers=_HEADERS), fill)
+
+
+async def _send_body(call: Call, body: bytes) -> web.StreamResponse:
+    """The same for all of it at once; the length that is sent ahead saves a copy of every write."""
+    response = _Streamed(headers=_HEADERS)
+    response.content_length = len(body)
+    return await _respond(call, response, lambda outflow: outflow.end(body))
+
+
+async def _respond(
+    call: Call, response: web.StreamResponse, fill: Callable[[Outflow], Awaitable[None]]
+) -> web.StreamResponse:
+    may_go_on = Pass(call.services.keyring, call.request, call.principal).holds
     try:
         await response.prepare(call.request)
         with call.services.outflows.open(call.request, response, may_go_on) as outflow:
-            outflow.add(PREAMBLE)
-            async for chunk in chunks:
-                outflow.add(chunk)
-                if outflow.is_full or not chunk:
-                    await outflow.flush()
-            await outflow.end()
+            await fill(outflow)
     except MayNotGoOnError:
         await _end_short(call, response)
     except ConnectionResetError:

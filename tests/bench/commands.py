@@ -8,7 +8,6 @@ from tests.bench.result import Goal, Row, against, alone
 
 _CLIENTS = (1, 16, 64)
 _RUNS = 256
-_TURN_SECONDS = 0.5
 _GOAL = Goal("ratio", "at least", 0.7)
 
 
@@ -33,16 +32,10 @@ def measure(plan: Plan) -> list[Row]:
 def _round(
     floor: Server, ours: Server, plan: Plan, clients: int, ids: list[str]
 ) -> tuple[Load, Load]:
-    """Both by turns so short that a neighbour on the machine is in the way of both or of neither.
-
-    In turns of 2.5 seconds the ratio of one round was anything from 0.65 to 1.4 times the median
-    on a machine shared with others.
-    """
-    count = max(1, round(plan.seconds / _TURN_SECONDS))
-    seconds = plan.seconds / count
+    seconds = plan.turn_seconds
     turns = [
         (_ask(floor, seconds, clients, ids), _ask(ours, seconds, clients, ids))
-        for _ in range(count)
+        for _ in range(plan.turns)
     ]
     return Load.of([turn[0] for turn in turns]), Load.of([turn[1] for turn in turns])
 

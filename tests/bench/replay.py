@@ -28,29 +28,33 @@ def measure(plan: Plan) -> list[Row]:
             raise BadAnswer(message)
         with serving("memory", file) as floor:
             for readers in _READERS:
-                turns = [
-                    (
-                        _read(plan, floor.port, "/", readers, len(body)),
-                        _read(plan, ours.port, path, readers, len(body)),
-                    )
+                rounds = [
+                    _round(plan, [(floor.port, "/"), (ours.port, path)], readers, len(body))
                     for _ in range(plan.rounds)
                 ]
-                note(f"replay: {readers} readers, {turns[-1][1]:,.0f} frames a second")
+                note(f"replay: {readers} readers, {rounds[-1][1]:,.0f} frames a second")
                 what = f"replay of {_FRAMES:,} frames, {readers} reader{'s' * (readers > 1)}"
-                rows.append(against(what, "frames/s", turns, _GOAL))
+                rows.append(against(what, "frames/s", rounds, _GOAL))
     return rows
 
 
-def _read(plan: Plan, port: int, path: str, readers: int, size: int) -> float:
-    """Frames a second, by the bytes that arrived."""
-    received, seconds = asyncio.run(_receive(plan.seconds, port, path, readers))
-    return received / size * _FRAMES / seconds
+def _round(
+    plan: Plan, sources: list[tuple[int, str]], readers: int, size: int
+) -> tuple[float, float]:
+    """Frames a second from floor and ours, by the bytes that arrived in all their turns."""
+    received = [0.0, 0.0]
+    for _ in range(plan.turns):
+        for each, (port, path) in enumerate(sources):
+            received[each] += asyncio.run(_receive(plan.turn_seconds, port, path, readers))
+    floor, ours = (total / plan.turns / size * _FRAMES for total in received)
+    return floor, ours
 
 
-async def _receive(seconds: float, port: int, path: str, readers: int) -> tuple[int, float]:
+async def _receive(seconds: float, port: int, path: str, readers: int) -> float:
+    """Bytes a second."""
     make = partial(Reader, request("GET", path), again=True)
     async with reading(port, [make] * readers) as made:
         await asyncio.sleep(WARM_UP_SECONDS)
         before, began = sum(reader.received for reader in made), perf_counter()
         await asyncio.sleep(seconds)
-        return sum(reader.received for reader in made) - before, perf_counter() - began
+        return (sum(reader.received for reader in made) - before) / (perf_counter() - began)

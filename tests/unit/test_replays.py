@@ -9,7 +9,7 @@ from ledger import events as e
 from ledger.commands import Append, Complete
 from ledger.events import EncodedFrame
 from ledger.strict_json import encode
-from server.frames import Frames, frames_of
+from server.frames import PREAMBLE, Frames, frames_of
 from server.replays import Pieces, Replays
 from tests.recording import Recording, recording
 
@@ -108,21 +108,23 @@ def test_the_pages_of_a_replay_are_kept_in_one_piece(rec: Recording) -> None:
     id_ = rec.running()
     stream(rec, id_, "a", "b", "c")
     replays = Replays(rec.ledger)
-    pieces = Pieces()
+    pieces = Pieces(0)
     after = 0
     while after < 5:
         page = replays.read(id_, after, 5, most=2)
         pieces.add(page)
         after = page.last
 
-    replays.keep_whole(id_, 0, 5, pieces)
+    replays.keep_body(id_, 0, 5, pieces)
 
-    assert replays.kept(id_, 0, 5) == frames_of(rec.ledger.read_execution(id_), 0)
+    frames = frames_of(rec.ledger.read_execution(id_), 0)
+    assert replays.body(id_, 0, 5) == PREAMBLE + frames.bytes
+    assert [replays.kept(id_, after, 5) for after in (0, 2, 4)] == [None] * 3
 
 
 def test_a_long_replay_is_not_held_in_one_piece() -> None:
-    pieces = Pieces(most_bytes=10)
+    pieces = Pieces(0, most_bytes=10)
     for last in range(1, 4):
         pieces.add(Frames(b"12345", last, ended=last == 3))
 
-    assert pieces.joined() is None
+    assert pieces.body() is None
