@@ -180,7 +180,7 @@ def encode_events(
             event.TOPIC,
             originator_id,
             version + 1 + place,
-            b"%b%b%b%b" % (before, ids[32 * place : 32 * place + 32], after, payload),
+            b"".join((before, ids[32 * place : 32 * place + 32], after, payload)),
         )
         for place, (event, payload) in enumerate(payloads)
     ]

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ledger.errors import LedgerClosed, QueueFull
@@ -31,8 +32,10 @@ class OrderQueue:
     """Filled by any thread, emptied by the writer's."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Order | None] = queue.SimpleQueue()  # None only wakes
+        self._signals: queue.SimpleQueue[None] = queue.SimpleQueue()  # one while there is work
         self._lock = threading.Lock()  # guards what follows
+        self._signalled = False
+        self._ready: list[Order] = []
         self._held: list[Order] = []
         self._waiting = 0
         self._bytes_waiting = 0
@@ -53,7 +56,8 @@ class OrderQueue:
         """
         with self._lock:
             self._admit(order)
-            self._queue.put(order)
+            self._ready.append(order)
+            self._signal()
 
     def hold(self, order: Order) -> bool:
         """Take an order that is handed over by the next `release`, with all that are held by then.
@@ -78,42 +82,45 @@ class OrderQueue:
     def wake(self) -> None:
         """Have the writer look up, once for any number of calls."""
         with self._lock:
-            if not self._woken:
-                self._woken = True
-                self._queue.put(None)
+            self._woken = True
+            self._signal()
 
     def close(self) -> None:
         """Take nothing more; what is held is handed over."""
         with self._lock:
             self._closed = True
             self._release()
-            self._queue.put(None)
+            self._signal()
 
     def take(self) -> Taken:
         """Everything that waits, up to the bounds of a batch; waits for the first only."""
-        orders: list[Order] = []
-        size = 0
-        order = self._queue.get()
-        with self._lock:  # so what is being released is there as a whole
-            while True:
-                if order is not None:
-                    orders.append(order)
-                    size += order.size
-                if len(orders) >= MOST_COMMANDS or size >= MOST_BYTES:
-                    break
-                try:
-                    order = self._queue.get_nowait()
-                except queue.Empty:
-                    break
+        self._signals.get()
+        with self._lock:
+            self._signalled = False
+            orders = self._ready
+            size = sum(order.size for order in orders)
+            if len(orders) > MOST_COMMANDS or size > MOST_BYTES:
+                count, size = _within_bounds(orders)
+                orders, self._ready = orders[:count], orders[count:]
+            else:
+                self._ready = []
             self._waiting -= len(orders)
             self._bytes_waiting -= size
+            if self._ready:
+                self._signal()
             woken, self._woken = self._woken, False
             return Taken(orders, woken, self._closed and not self._waiting)
 
     def _release(self) -> None:
-        for order in self._held:
-            self._queue.put(order)
-        self._held.clear()
+        if self._held:
+            self._ready += self._held
+            self._held = []
+            self._signal()
+
+    def _signal(self) -> None:
+        if not self._signalled:
+            self._signalled = True
+            self._signals.put(None)
 
     def _admit(self, order: Order) -> None:
         if self._closed:
@@ -122,3 +129,14 @@ class OrderQueue:
             raise QueueFull("too many commands wait; try again in a moment")
         self._waiting += 1
         self._bytes_waiting += order.size
+
+
+def _within_bounds(orders: Sequence[Order]) -> tuple[int, int]:
+    """How many of the first orders make a batch, and how many bytes these hold."""
+    count, size = 0, 0
+    for order in orders[:MOST_COMMANDS]:
+        if size >= MOST_BYTES:
+            break
+        count += 1
+        size += order.size
+    return count, size

@@ -229,8 +229,9 @@ class Unit:
         """What is to be recorded, in stored form; empties what was pending."""
         events: list[Storable] = []
         for fork in self._forks.values():
-            events.extend(map(mapper.storable, fork.pending_events))
-            fork.pending_events.clear()
+            if pending := fork.pending_events:
+                events += map(mapper.storable, pending)
+                pending.clear()
         return events
 
     def _existing(self, kind: type[A], word: str, id_: str) -> A:

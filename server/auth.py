@@ -178,7 +178,7 @@ class Keyring:
                 _ANYBODY_HERE, workspace, Permission.ADMINISTER, everywhere=True, as_of=self.changes
             )
         key = self._find(_secret_of(request))
-        actor = Actor(type=_actor_type(key), id=key.id, auth="api_key", name=key.name)
+        actor = _actor_of(key)
         everywhere = key.workspace == ANY_WORKSPACE
         workspace = _workspace_of(key, wanted)
         return Principal(actor, workspace, PERMITTED[key.role], everywhere, self.changes)
@@ -265,8 +265,10 @@ def _secret_of(request: web.Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _actor_type(key: Key) -> str:
-    return "worker" if key.role is Role.WORKER else "user"
+@lru_cache(maxsize=1024)
+def _actor_of(key: Key) -> Actor:
+    kind = "worker" if key.role is Role.WORKER else "user"
+    return Actor(type=kind, id=key.id, auth="api_key", name=key.name)
 
 
 def _workspace_of(key: Key, wanted: str) -> str:

@@ -78,6 +78,9 @@ def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> Non
         for step in steps:
             append_step(execution, unit, step)
         return
+    if len(steps) == 1 and isinstance(steps[0], EncodedFrame):
+        execution.append(unit.stamp, steps)
+        return
     for kind, group in groupby(steps, type):
         if kind is EncodedFrame:
             execution.append(unit.stamp, cast("list[EncodedFrame]", list(group)))
