@@ -81,8 +81,10 @@ def _around_id(stamp: Stamp, trace_id: str | None) -> tuple[bytes, bytes]:
     """What stands before and after the event's id; the same for all events of a command."""
     whose = _whose(stamp.workspace, stamp.actor)
     trace = b"" if trace_id is None else _trace(trace_id)
-    request = b"" if stamp.request is None else b',"request":%b' % encode(stamp.request)
-    return _opening(stamp.at), b"%b%b%b}\n" % (whose, trace, request)
+    if stamp.request is None:
+        return _opening(stamp.at), b"".join((whose, trace, b"}\n"))
+    request = encode(stamp.request)
+    return _opening(stamp.at), b"".join((whose, trace, b',"request":', request, b"}\n"))
 
 
 class Event(BaseModel, CanMutateAggregate[str]):
@@ -175,15 +177,11 @@ def encode_events(
     """Put events whose payloads are encoded after `version`, under envelopes of one stamp."""
     before, after = _around_id(stamp, trace_id)
     ids = random_hex(16 * len(payloads)).encode()
-    return [
-        EncodedEvent(
-            event.TOPIC,
-            originator_id,
-            version + 1 + place,
-            b"".join((before, ids[32 * place : 32 * place + 32], after, payload)),
-        )
-        for place, (event, payload) in enumerate(payloads)
-    ]
+    events = []
+    for place, (event, payload) in enumerate(payloads):
+        state = b"".join((before, ids[32 * place : 32 * place + 32], after, payload))
+        events.append(EncodedEvent(event.TOPIC, originator_id, version + 1 + place, state))
+    return events
 
 
 def envelope_of(stamp: Stamp, trace_id: str | None = None) -> Envelope:

@@ -4,7 +4,6 @@ Rows are never deleted: their rowid is the position, and a deleted one would be 
 """
 
 import sqlite3
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -18,8 +17,8 @@ from ledger.events import FRAME_TOPICS
 from ledger.file_lock import FileLock
 from ledger.mapper import Recorded, as_recorded
 from ledger.sqlite_connection import Datastore, connect, translated
-from ledger.sqlite_places import MOST_LATEST, TABLE, Places
-from ledger.sqlite_reading import PLACED, page, read_execution
+from ledger.sqlite_places import LAST_STRETCH, MOST_LATEST, SCHEMA, Places, Stretch
+from ledger.sqlite_reading import count_indexed, page, read_execution
 from ledger.store import LOG_PAGE_BYTES, NO_END, Author, Durability
 
 _MOST_ROWS = 500  # a statement; what is kept compiled of it is some 150 kB
@@ -32,7 +31,7 @@ _SCHEMA = (
     "DROP INDEX IF EXISTS stored_events_facts_v1",
     "CREATE INDEX IF NOT EXISTS stored_events_facts_v2 ON stored_events "
     f"(originator_id, originator_version) WHERE {_NOT_A_FRAME}",
-    TABLE,
+    *SCHEMA,
 )
 _FACTS = "stored_events INDEXED BY stored_events_facts_v2"
 
@@ -195,27 +194,18 @@ class SQLiteStore:
     def last_version(self, id_: str, position: int = NO_END) -> int:
         """The number of events of one aggregate up to a position; 0 when there is none."""
         latest = self._places.latest(id_)
-        if latest is not None and (count := bisect_right(latest.positions, position)):
-            return latest.first - 1 + count
-        return self._number(
-            "SELECT originator_version FROM event_places WHERE originator_id = ? AND position <= ?"
-            " ORDER BY originator_version DESC LIMIT 1",
-            id_,
-            position,
-        )
+        if latest is not None and latest.positions and latest.positions[0] <= position:
+            return latest.last_version(position)
+        with self._cursor() as cursor:
+            row = cursor.execute(LAST_STRETCH, (id_, position)).fetchone()
+        return 0 if row is None else Stretch.of(*row).last_version(position)
 
     def count(self, id_: str, topic: str, position: int = NO_END) -> int:
         """How many events of a topic one aggregate has up to a position."""
         latest = self._places.latest(id_)
         first = NO_END if latest is None else latest.first
-        indexed = self._number(
-            f"SELECT COUNT(*) FROM {PLACED} WHERE place.originator_id = ? "
-            "AND place.originator_version < ? AND place.position <= ? AND event.topic = ?",
-            id_,
-            first,
-            position,
-            topic,
-        )
+        with self._cursor() as cursor:
+            indexed = count_indexed(cursor, id_, topic, first, position)
         if latest is None or not latest.positions:
             return indexed
         return indexed + self._number(

@@ -2,37 +2,51 @@
 
 An index written with each commit costs it a page for every run that it touches, many times what
 the events themselves take. So the latest places are kept in memory, and some thousands of them go
-into the index at once, sorted. The log alone is true: what the index lacks is read from it at
-opening.
+into the index at once, in stretches: a row for many events of a run, not for each. The log alone is
+true: what the index lacks is read from it at opening.
 
 Only whoever inserts changes this. Others may read at the same time, if they ask for the latest
 places of an aggregate first and the index after that: what leaves the one is in the other by then.
 """
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from struct import Struct, pack
+from typing import Final, NamedTuple, Self
 
 import structlog
 
 from ledger.event import Storable
+from ledger.store import NO_END
 
-TABLE: Final = (
-    "CREATE TABLE IF NOT EXISTS event_places (originator_id TEXT, originator_version INTEGER, "
-    "position INTEGER, PRIMARY KEY (originator_id, originator_version)) WITHOUT ROWID"
+SCHEMA: Final = (
+    "DROP TABLE IF EXISTS event_places",
+    "CREATE TABLE IF NOT EXISTS event_stretches (originator_id TEXT, originator_version INTEGER, "
+    "position INTEGER, more BLOB, PRIMARY KEY (originator_id, originator_version)) WITHOUT ROWID",
 )
-"""The index. Its row of no aggregate has the position up to which it holds the log."""
+"""The index: the first event of each stretch, and the positions of those that follow it, eight
+bytes each. Its row of no aggregate has the position up to which it holds the log."""
 
 MOST_LATEST: Final = 4_096
 """How many events the index may lack; they take 0.2 MB, or 1.2 MB if each is of another run."""
 
-_INDEXED_AT_ONCE: Final = 100_000
+LAST_STRETCH: Final = (
+    "SELECT originator_version, position, more FROM event_stretches "
+    "WHERE originator_id = ? AND position <= ? ORDER BY originator_version DESC LIMIT 1"
+)
+"""The last stretch of an aggregate that begins up to a position."""
+
+_READ_AT_ONCE: Final = 10_000
+_LONGEST: Final = 100  # a longer row does not fit into a page of the index
+_POSITION: Final = Struct("<q")
 
 log = structlog.get_logger()
 
 
-class Latest(NamedTuple):
-    """The events of one aggregate that the index does not hold, or not yet.
+class Stretch(NamedTuple):
+    """Some events of one aggregate, one after the other.
 
     Attributes:
         first: the version of the first of them, or of the next event where there are none.
@@ -42,10 +56,23 @@ class Latest(NamedTuple):
     first: int
     positions: list[int]
 
+    @classmethod
+    def of(cls, version: int, position: int, more: bytes) -> Self:
+        """A stretch as it is in the index."""
+        return cls(version, [position, *chain.from_iterable(_POSITION.iter_unpack(more))])
+
     @property
     def next(self) -> int:
-        """The version of the aggregate's next event."""
+        """The version that follows."""
         return self.first + len(self.positions)
+
+    def between(self, after: int, until: int) -> list[int]:
+        """The positions of the events after a version, up to another."""
+        return self.positions[max(0, after + 1 - self.first) : max(0, until + 1 - self.first)]
+
+    def last_version(self, position: int) -> int:
+        """The version of the last of its events up to a position; the one before if none is."""
+        return self.first - 1 + bisect_right(self.positions, position)
 
 
 class Places:
@@ -55,19 +82,15 @@ class Places:
         """Bring the index near the end of the log; its table must be there."""
         self._connection = connection
         self._most_latest = most_latest
-        self._latest: dict[str, Latest] = {}
+        self._latest: dict[str, Stretch] = {}
         self._indexed = (
-            self._one("SELECT MAX(position) FROM event_places WHERE originator_id = ''") or 0
+            self._one("SELECT position FROM event_stretches WHERE originator_id = ''") or 0
         )
         self._end = self._indexed
-        end = self._one("SELECT MAX(rowid) FROM stored_events") or 0
-        while end - self._indexed > most_latest:
-            self._index(min(end, self._indexed + _INDEXED_AT_ONCE))
-            log.info("places of events indexed", position=self._indexed, end=end)
-        self._end = self._indexed
-        self.catch_up()
+        while self._read_on():
+            self.settle()
 
-    def latest(self, id_: str) -> Latest | None:
+    def latest(self, id_: str) -> Stretch | None:
         """The latest places of an aggregate; None when the index holds all there are."""
         return self._latest.get(id_)
 
@@ -89,11 +112,8 @@ class Places:
 
     def catch_up(self) -> None:
         """Take in whatever else is in the log by now."""
-        for row in self._connection.execute(
-            "SELECT originator_id, originator_version, rowid FROM stored_events WHERE rowid > ?",
-            (self._end,),
-        ).fetchall():
-            self._add(*row)
+        while self._read_on():
+            pass
 
     def settle(self) -> None:
         """Write the latest places to the index, once they are too many."""
@@ -102,16 +122,32 @@ class Places:
 
     def settle_all(self) -> None:
         """Write the latest places to the index, however few they are."""
-        self._index(self._end)
+        self._index()
+        self._indexed = self._end
         # Whoever was at work goes on mostly: then the next version need not be looked up.
         self._latest = {
-            id_: Latest(latest.next, []) for id_, latest in self._latest.items() if latest.positions
+            id_: Stretch(latest.next, [])
+            for id_, latest in self._latest.items()
+            if latest.positions
         }
+
+    def _read_on(self) -> bool:
+        """Take in the next page of the log; whether there was one."""
+        rows = self._connection.execute(
+            "SELECT originator_id, originator_version, rowid FROM stored_events WHERE rowid > ? "
+            "ORDER BY rowid LIMIT ?",
+            (self._end, _READ_AT_ONCE),
+        ).fetchall()
+        for row in rows:
+            self._add(*row)
+        return bool(rows)
 
     def _add(self, id_: str, version: int, position: int) -> None:
         latest = self._latest.get(id_)
-        if latest is None:
-            latest = self._latest[id_] = Latest(version, [])
+        if latest is None or version != latest.next:
+            if latest is not None and latest.positions:  # a log from which an event was taken
+                self.settle_all()
+            latest = self._latest[id_] = Stretch(version, [])
         latest.positions.append(position)
         self._end = position
 
@@ -119,28 +155,30 @@ class Places:
         latest = self._latest.get(id_)
         if latest is not None:
             return latest.next
-        last = self._one(
-            "SELECT MAX(originator_version) FROM event_places WHERE originator_id = ?", id_
-        )
-        return (last or 0) + 1
+        row = self._connection.execute(LAST_STRETCH, (id_, NO_END)).fetchone()
+        return 1 if row is None else Stretch.of(*row).next
 
-    def _index(self, until: int) -> None:
+    def _index(self) -> None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.execute(
-                "INSERT INTO event_places SELECT originator_id, originator_version, rowid "
-                "FROM stored_events WHERE rowid > ? AND rowid <= ? ORDER BY 1, 2",
-                (self._indexed, until),
+            connection.executemany(
+                "REPLACE INTO event_stretches VALUES (?, ?, ?, ?)", self._stretches()
             )
-            connection.execute("REPLACE INTO event_places VALUES ('', 0, ?)", (until,))
+            connection.execute("REPLACE INTO event_stretches VALUES ('', 0, ?, x'')", (self._end,))
             connection.execute("COMMIT")
         except BaseException:
             connection.rollback()
             raise
-        self._indexed = until
 
-    def _one(self, statement: str, *parameters: str) -> int | None:
-        value: int | None
-        (value,) = self._connection.execute(statement, parameters).fetchone()
-        return value
+    def _stretches(self) -> Iterator[tuple[str, int, int, bytes]]:
+        """The rows of the latest places, in the order of the index."""
+        for id_, latest in sorted(self._latest.items()):
+            for start in range(0, len(latest.positions), _LONGEST):
+                position, *more = latest.positions[start : start + _LONGEST]
+                yield id_, latest.first + start, position, pack(f"<{len(more)}q", *more)
+
+    def _one(self, statement: str) -> int | None:
+        row = self._connection.execute(statement).fetchone()
+        found: int | None = None if row is None else row[0]
+        return found

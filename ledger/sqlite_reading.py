@@ -1,49 +1,75 @@
 """Pages of events from a SQLite file, bounded in bytes, and how one aggregate's are found."""
 
 import sqlite3
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Final
 
 from ledger.mapper import Recorded, as_recorded
-from ledger.sqlite_places import Latest
+from ledger.sqlite_places import Stretch
 from ledger.store import PAGE_BYTES
 
-PLACED: Final = (
-    "event_places AS place CROSS JOIN stored_events AS event "
-    "ON event.rowid = place.position AND event.originator_id = place.originator_id"
+_STRETCHES: Final = (
+    "SELECT originator_version, position, more FROM event_stretches WHERE originator_id = ?1 "
+    "AND originator_version >= ifnull((SELECT MAX(originator_version) FROM event_stretches "
+    "WHERE originator_id = ?1 AND originator_version <= ?2), 0) AND originator_version <= ?3 "
+    "ORDER BY originator_version"
 )
-"""The events that the index holds, found by it: a cross join is done in the order written."""
+_PLACED: Final = (
+    "FROM json_each(?) AS place CROSS JOIN stored_events AS event "
+    "ON event.rowid = place.value AND event.originator_id = ?"
+)
+"""The events at some positions, in their order: a cross join is done in the order written."""
 
-_INDEXED: Final = (
-    f"SELECT event.rowid, event.* FROM {PLACED} WHERE place.originator_id = ? "
-    "AND place.originator_version > ? AND place.originator_version <= ? "
-    "ORDER BY place.originator_version LIMIT ?"
-)
-_ROWS_NAMED: Final = 500
+_NAMED_AT_ONCE: Final = 2_000
 _FIRST_FETCH: Final = 8
 _MOST_FETCHED: Final = 1024
 _STATE_OF = itemgetter(Recorded._fields.index("state"))
 
 
 def read_execution(
-    cursor: sqlite3.Cursor, latest: Latest | None, id_: str, after: int, limit: int, until: int
+    cursor: sqlite3.Cursor, latest: Stretch | None, id_: str, after: int, limit: int, until: int
 ) -> list[Recorded]:
     """Events of one aggregate after a version, in order, up to `until`: indexed ones or latest."""
-    if latest is not None and after + 1 >= latest.first:
-        return _named(cursor, latest, after, min(limit, until - after, _ROWS_NAMED))
-    last_indexed = until if latest is None else min(until, latest.first - 1)
-    cursor.execute(_INDEXED, (id_, after, last_indexed, limit))
+    most = min(limit, _NAMED_AT_ONCE)
+    positions: list[int] = []
+    if latest is None or after + 1 < latest.first:
+        last_indexed = until if latest is None else min(until, latest.first - 1)
+        positions = next(_indexed(cursor, id_, after, last_indexed, most), [])
+    if latest is not None and not positions:
+        positions = latest.between(after, until)[:most]
+    cursor.execute(f"SELECT event.rowid, event.* {_PLACED}", (_named(positions), id_))
     return page(cursor, PAGE_BYTES)
 
 
-def _named(cursor: sqlite3.Cursor, latest: Latest, after: int, most: int) -> list[Recorded]:
-    start = after + 1 - latest.first
-    positions = latest.positions[start : start + max(0, most)]
-    marks = ",".join("?" * len(positions))
-    cursor.execute(
-        f"SELECT rowid, * FROM stored_events WHERE rowid IN ({marks}) ORDER BY rowid", positions
-    )
-    return page(cursor, PAGE_BYTES)
+def count_indexed(cursor: sqlite3.Cursor, id_: str, topic: str, before: int, position: int) -> int:
+    """How many events of a topic an aggregate has before a version and up to a position."""
+    count = 0
+    for positions in list(_indexed(cursor, id_, 0, before - 1, _NAMED_AT_ONCE)):
+        cursor.execute(
+            f"SELECT COUNT(*) {_PLACED} AND event.rowid <= ? AND event.topic = ?",
+            (_named(positions), id_, position, topic),
+        )
+        count += cursor.fetchone()[0]
+    return count
+
+
+def _indexed(
+    cursor: sqlite3.Cursor, id_: str, after: int, until: int, most: int
+) -> Iterator[list[int]]:
+    """Where the index says that events are, so many positions at a time."""
+    positions: list[int] = []
+    for row in cursor.execute(_STRETCHES, (id_, after + 1, until)):
+        positions += Stretch.of(*row).between(after, until)
+        while len(positions) >= most:
+            yield positions[:most]
+            del positions[:most]
+    if positions:
+        yield positions
+
+
+def _named(positions: Sequence[int]) -> str:
+    return f"[{','.join(map(str, positions))}]"
 
 
 def page(cursor: sqlite3.Cursor, most_bytes: int) -> list[Recorded]:

@@ -74,12 +74,9 @@ def _spend(execution: Execution, unit: Unit, steps: Sequence[Step]) -> e.Json | 
 
 def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> None:
     """Record steps on an execution; runs of frames go in one piece. Budgets stop nothing here."""
-    if execution.budget_owners:
+    if execution.budget_owners or len(steps) == 1:  # to group one takes longer than to record it
         for step in steps:
             append_step(execution, unit, step)
-        return
-    if len(steps) == 1 and isinstance(steps[0], EncodedFrame):
-        execution.append(unit.stamp, steps)
         return
     for kind, group in groupby(steps, type):
         if kind is EncodedFrame:

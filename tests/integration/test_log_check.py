@@ -59,11 +59,11 @@ def test_a_log_that_nobody_touched_is_whole(path: Path) -> None:
             "cannot be read",
         ),
         (
-            "DELETE FROM event_places WHERE originator_version = 2",
+            "UPDATE event_stretches SET more = substr(more, 9) WHERE length(more) = 16",
             "events 1 to 3 of",
         ),
         (
-            "UPDATE event_places SET position = 3 - position"
+            "UPDATE event_stretches SET position = 3 - position"
             " WHERE originator_version = 1 AND position = 2",
             "are not found by its id",
         ),

@@ -48,11 +48,21 @@ def indexed(file: Path) -> int:
     """How many places are in the index, by what the file says."""
     with sqlite3.connect(file) as connection:
         (count,) = connection.execute(
-            "SELECT COUNT(*) FROM event_places WHERE originator_id <> ''"
+            "SELECT SUM(1 + length(more) / 8) FROM event_stretches WHERE originator_id <> ''"
         ).fetchone()
     connection.close()
-    found: int = count
+    found: int = count or 0
     return found
+
+
+def rows(file: Path) -> int:
+    """How many rows of the index there are for that."""
+    with closing(sqlite3.connect(file)) as connection:
+        count: int
+        (count,) = connection.execute(
+            "SELECT COUNT(*) FROM event_stretches WHERE originator_id <> ''"
+        ).fetchone()
+    return count
 
 
 @contextmanager
@@ -151,12 +161,45 @@ def test_an_index_that_was_dropped_is_made_again(store: SQLiteStore, file: Path)
     store.insert_events(run("a", 25))
     store.close()
     with sqlite3.connect(file) as connection:
-        connection.execute("DROP TABLE event_places")
+        connection.execute("DROP TABLE event_stretches")
     connection.close()
 
     again = open_store(file, "normal", most_latest=_MOST)
 
     assert versions(again, "a") == list(range(1, 26))
+    again.close()
+
+
+def test_many_events_of_a_run_are_indexed_by_few_rows(store: SQLiteStore, file: Path) -> None:
+    store.insert_events(run("a", 250))
+    store.close()
+
+    again = open_store(file, "normal", most_latest=_MOST)
+
+    assert indexed(file) == 250
+    assert rows(file) == 3
+    assert versions(again, "a") == list(range(1, 251))
+    assert versions(again, "a", after=98, until=203) == list(range(99, 204))
+    assert again.last_version("a", 150) == 150
+    assert again.count("a", Thought.TOPIC, 150) == 149
+    again.close()
+
+
+@pytest.mark.parametrize("most", [0, _MOST, 100])
+def test_a_log_from_which_an_event_was_taken_is_still_read(
+    store: SQLiteStore, file: Path, most: int
+) -> None:
+    store.insert_events(run("a", 8))
+    store.close()
+    with sqlite3.connect(file) as connection:
+        connection.execute("DELETE FROM stored_events WHERE originator_version = 5")
+        connection.execute("DELETE FROM event_stretches")
+    connection.close()
+
+    again = open_store(file, "normal", most_latest=most)
+
+    assert versions(again, "a") == [1, 2, 3, 4, 6, 7, 8]
+    assert again.last_version("a") == 8
     again.close()
 
 
@@ -182,7 +225,7 @@ def test_an_event_is_recorded_though_the_index_cannot_be_written(
 ) -> None:
     store.insert_events(run("a", 15))
 
-    with away(file, "event_places"):
+    with away(file, "event_stretches"):
         assert list(store.insert_events([event("a", 16, Annotated.TOPIC)])) == [16]
 
     assert versions(store, "a") == list(range(1, 17))
