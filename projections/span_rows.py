@@ -7,7 +7,6 @@ again before that stays without an end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, ClassVar, Final, NamedTuple
 
 from sqlalchemy import Connection, MetaData, select, tuple_
@@ -159,10 +158,8 @@ def _row(event: Recorded, kind: str, identity: Identity, **known: Any) -> Row:
 
 def _when(event: Recorded, facts: Facts) -> int:
     """When it happened if that was said, else when it was recorded."""
-    return _micros_of(facts.get("occurred_at") or event.at)
+    return micros_of(facts.get("occurred_at") or event.at)
 
-
-_micros_of = lru_cache(maxsize=1_024)(micros_of)  # what was recorded at once has one time
 
 _BLANK: Final[Row] = {
     column.name: None for column in spans.columns if column.nullable and not column.primary_key

@@ -15,8 +15,11 @@ def micros(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=4096)
 def micros_of(text: str) -> int:
     """Microseconds since 1970 of a time as the ledger writes it.
+
+    Remembered, since what was recorded at once has one time, and every view asks for it.
 
     Raises:
         ValueError: the text is not a time with a zone.
