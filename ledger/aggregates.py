@@ -44,6 +44,13 @@ A = TypeVar(
 _MOST_CACHED: Final = 20_000
 
 
+def fork_of(aggregate: A) -> A:
+    """A copy that may go its own way: state is replaced, never mutated, so one level is enough."""
+    twin: A = object.__new__(type(aggregate))
+    twin.__dict__ = aggregate.__dict__ | {"_pending_events": []}  # the library offers no setter
+    return twin
+
+
 class Aggregates:
     """Aggregates as recorded: a bounded cache in front of the store.
 

@@ -100,10 +100,9 @@ class Execution(BaseAggregate[str]):
         """Record frames in the order given."""
         for event in {frame.event for frame in frames}:
             self._check(event)
-        version = self.version
-        encoded = encode_events(self.id, version, stamp, self.trace_id, frames)
+        encoded = encode_events(self.id, self.version, stamp, self.trace_id, frames)
         self._pending_events.extend(encoded)  # type: ignore[arg-type] # the mapper takes both
-        self.version = version + len(encoded)
+        self.version += len(encoded)
 
     def record_usage(self, stamp: Stamp, facts: Facts) -> None:
         """Record tokens spent, priced already."""
@@ -219,11 +218,14 @@ class Execution(BaseAggregate[str]):
         if lease != self.lease:
             raise LeaseLost(self.id)
 
+    def takes(self, event: type[Event]) -> bool:
+        """Whether the lifecycle allows an event now."""
+        return self.status in LIFECYCLE[event].sources
+
     def _check(self, event: type[Event]) -> Status:
-        row = LIFECYCLE[event]
-        if self.status not in row.sources:
+        if not self.takes(event):
             raise IllegalTransition(self.id, self.status, event.TYPE)
-        return row.target or self.status
+        return LIFECYCLE[event].target or self.status
 
     def _record(self, stamp: Stamp, event: type[Event], **facts: Any) -> None:
         target = self._check(event)
@@ -290,8 +292,7 @@ class Execution(BaseAggregate[str]):
         self.mode = event.mode
         self.status = event.status
         self.trace_id = event.trace_id
-        self.root_execution_id = event.root_execution_id
-        self.depth = event.depth or 0
+        self.root_execution_id, self.depth = event.root_execution_id, event.depth or 0
         self.created_by = event.envelope.stamp.actor.id
         self.checkpoint = event.approval_checkpoint
         self.terms = event.terms or Terms()

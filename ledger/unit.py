@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ledger.access import ApiKey
 from ledger.agent import Agent
-from ledger.aggregates import A, Aggregate, Aggregates
+from ledger.aggregates import A, Aggregate, Aggregates, fork_of
 from ledger.budget_tree import BudgetTree
 from ledger.claims import AgentName, IdempotencyKey
 from ledger.errors import NotFound, VersionMismatch
@@ -246,12 +246,5 @@ class Unit:
             recorded = self._batch.get(id_) or self._recorded.get(id_)
             if not isinstance(recorded, kind):
                 return None
-            fork = self._forks[id_] = _fork(recorded)
+            fork = self._forks[id_] = fork_of(recorded)
         return fork if isinstance(fork, kind) else None
-
-
-def _fork(aggregate: A) -> A:
-    """A copy that may go its own way: state is replaced, never mutated, so one level is enough."""
-    twin: A = object.__new__(type(aggregate))
-    twin.__dict__ = aggregate.__dict__ | {"_pending_events": []}  # the library offers no setter
-    return twin

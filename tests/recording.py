@@ -73,10 +73,10 @@ class Recording:
         self.ledger.submit(command, caller._replace(**caller_facts), reply, size)
         return reply
 
-    def hold(self, command: Command) -> "Future[Receipt]":
+    def hold(self, command: Command, caller: Caller = ACME) -> "Future[Receipt]":
         """Give a command that waits for the next `release`."""
         reply: Future[Receipt] = Future()
-        self.ledger.hold(command, ACME, reply)
+        self.ledger.hold(command, caller, reply)
         return reply
 
     def pending(self, **facts: Any) -> str:

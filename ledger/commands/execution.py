@@ -74,7 +74,7 @@ def _spend(execution: Execution, unit: Unit, steps: Sequence[Step]) -> e.Json | 
 
 def append_steps(execution: Execution, unit: Unit, steps: Sequence[Step]) -> None:
     """Record steps on an execution; runs of frames go in one piece. Budgets stop nothing here."""
-    if execution.budget_owners or len(steps) == 1:  # to group one takes longer than to record it
+    if execution.budget_owners:
         for step in steps:
             append_step(execution, unit, step)
         return
