@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from time import perf_counter
-from typing import NamedTuple, Self, cast
+from typing import NamedTuple, cast
 
 from tests.bench.result import percentile
 
@@ -41,14 +41,6 @@ class Load(NamedTuple):
 
     seconds: float
     latencies: list[float]
-
-    @classmethod
-    def of(cls, turns: Sequence["Load"]) -> Self:
-        """Several turns as one."""
-        return cls(
-            sum(each.seconds for each in turns),
-            [latency for each in turns for latency in each.latencies],
-        )
 
     @property
     def per_second(self) -> float:

@@ -1,7 +1,7 @@
 """Durable commands of one event over HTTP, against the same server without a store."""
 
 from tests.bench.client import Load, ask_for
-from tests.bench.plan import Plan, note
+from tests.bench.plan import TURN_SECONDS, Plan, note
 from tests.bench.process import Server, serving
 from tests.bench.recording import appends, start_runs
 from tests.bench.result import Goal, Row, against, alone
@@ -21,38 +21,29 @@ def measure(plan: Plan) -> list[Row]:
         ids = start_runs(ours, _RUNS)
         for clients in _CLIENTS:
             before = ours.meters()
-            rounds = [_round(floor, ours, plan, clients, ids) for _ in range(plan.rounds)]
-            note(f"commands: {clients} clients, {rounds[-1][1].per_second:,.0f} a second")
-            rows += _rows(clients, rounds)
+            turns = [
+                (_ask(floor, clients, ids), _ask(ours, clients, ids)) for _ in range(plan.turns)
+            ]
+            note(f"commands: {clients} clients, {turns[-1][1].per_second:,.0f} a second")
+            rows += _rows(clients, turns)
             if clients == _CLIENTS[-1]:
                 rows += _of_the_writer(before, ours.meters())
     return rows
 
 
-def _round(
-    floor: Server, ours: Server, plan: Plan, clients: int, ids: list[str]
-) -> tuple[Load, Load]:
-    seconds = plan.turn_seconds
-    turns = [
-        (_ask(floor, seconds, clients, ids), _ask(ours, seconds, clients, ids))
-        for _ in range(plan.turns)
-    ]
-    return Load.of([turn[0] for turn in turns]), Load.of([turn[1] for turn in turns])
-
-
-def _ask(server: Server, seconds: float, clients: int, ids: list[str]) -> Load:
+def _ask(server: Server, clients: int, ids: list[str]) -> Load:
     requests = appends(ids, 1)
-    load = ask_for([server.port], seconds, clients, lambda: next(requests))
+    load = ask_for([server.port], TURN_SECONDS, clients, lambda: next(requests))
     server.settle()
     return load
 
 
-def _rows(clients: int, rounds: list[tuple[Load, Load]]) -> list[Row]:
+def _rows(clients: int, turns: list[tuple[Load, Load]]) -> list[Row]:
     what = f"commands of one event, {clients} client{'s' * (clients > 1)}"
-    rates = [(floor.per_second, ours.per_second) for floor, ours in rounds]
+    rates = [(floor.per_second, ours.per_second) for floor, ours in turns]
     rows = [against(what, "1/s", rates, _GOAL if clients == _CLIENTS[-1] else None)]
     for percent in (50, 99):
-        times = [(f.milliseconds(percent), ours.milliseconds(percent)) for f, ours in rounds]
+        times = [(f.milliseconds(percent), ours.milliseconds(percent)) for f, ours in turns]
         rows.append(against(f"{what}: p{percent}", "ms", times))
     return rows
 

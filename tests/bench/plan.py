@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import NamedTuple
 
-_TURN_SECONDS = 0.5
+TURN_SECONDS = 0.5
 
 
 class Plan(NamedTuple):
@@ -17,7 +17,7 @@ class Plan(NamedTuple):
         folder: for databases; gone when the bench ends.
         quick: a smoke run: everything once around, figures mean little.
         rounds: how often floor and ours take turns.
-        seconds: how long one round under load takes.
+        seconds: how long one turn under load takes, or a round of many short ones.
         runs: how many runs the lists are asked about.
     """
 
@@ -29,18 +29,13 @@ class Plan(NamedTuple):
 
     @property
     def turns(self) -> int:
-        """How many turns of `turn_seconds` a round is made of.
+        """How many turns floor and ours take that are as short as `TURN_SECONDS`.
 
-        They are so short that a neighbour on the machine is in the way of floor and ours, or of
-        neither. In turns of 2.5 seconds the ratio of one round of commands was anything from 0.65
-        to 1.4 times the median on a machine shared with others.
+        So short, a neighbour on the machine is in the way of both or of neither, and of many pairs
+        the median is not one that was disturbed. In turns of 2.5 seconds the ratio of one pair was
+        anything from 0.65 to 1.4 times the median on a machine shared with others.
         """
-        return max(1, round(self.seconds / _TURN_SECONDS))
-
-    @property
-    def turn_seconds(self) -> float:
-        """How long one of those turns takes."""
-        return self.seconds / self.turns
+        return self.rounds * max(1, round(self.seconds / TURN_SECONDS))
 
     def choose(self, quick: int, full: int) -> int:
         """A size for this run of the bench."""

@@ -5,7 +5,7 @@ from functools import partial
 from time import perf_counter
 
 from tests.bench.client import WARM_UP_SECONDS, BadAnswer, Reader, reading, request
-from tests.bench.plan import Plan, note
+from tests.bench.plan import TURN_SECONDS, Plan, note
 from tests.bench.process import serving
 from tests.bench.recording import EXECUTIONS, record_run
 from tests.bench.result import Goal, Row, against
@@ -28,33 +28,29 @@ def measure(plan: Plan) -> list[Row]:
             raise BadAnswer(message)
         with serving("memory", file) as floor:
             for readers in _READERS:
-                rounds = [
-                    _round(plan, [(floor.port, "/"), (ours.port, path)], readers, len(body))
-                    for _ in range(plan.rounds)
+                turns = [
+                    (
+                        _read(floor.port, "/", readers, len(body)),
+                        _read(ours.port, path, readers, len(body)),
+                    )
+                    for _ in range(plan.turns)
                 ]
-                note(f"replay: {readers} readers, {rounds[-1][1]:,.0f} frames a second")
+                note(f"replay: {readers} readers, {turns[-1][1]:,.0f} frames a second")
                 what = f"replay of {_FRAMES:,} frames, {readers} reader{'s' * (readers > 1)}"
-                rows.append(against(what, "frames/s", rounds, _GOAL))
+                rows.append(against(what, "frames/s", turns, _GOAL))
     return rows
 
 
-def _round(
-    plan: Plan, sources: list[tuple[int, str]], readers: int, size: int
-) -> tuple[float, float]:
-    """Frames a second from floor and ours, by the bytes that arrived in all their turns."""
-    received = [0.0, 0.0]
-    for _ in range(plan.turns):
-        for each, (port, path) in enumerate(sources):
-            received[each] += asyncio.run(_receive(plan.turn_seconds, port, path, readers))
-    floor, ours = (total / plan.turns / size * _FRAMES for total in received)
-    return floor, ours
+def _read(port: int, path: str, readers: int, size: int) -> float:
+    """Frames a second, by the bytes that arrived."""
+    return asyncio.run(_receive(port, path, readers)) / size * _FRAMES
 
 
-async def _receive(seconds: float, port: int, path: str, readers: int) -> float:
+async def _receive(port: int, path: str, readers: int) -> float:
     """Bytes a second."""
     make = partial(Reader, request("GET", path), again=True)
     async with reading(port, [make] * readers) as made:
         await asyncio.sleep(WARM_UP_SECONDS)
         before, began = sum(reader.received for reader in made), perf_counter()
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(TURN_SECONDS)
         return (sum(reader.received for reader in made) - before) / (perf_counter() - began)
