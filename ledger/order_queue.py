@@ -99,7 +99,7 @@ class OrderQueue:
             self._signalled = False
             orders = self._ready
             size = sum(order.size for order in orders)
-            if len(orders) > MOST_COMMANDS or size > MOST_BYTES:
+            if len(orders) > MOST_COMMANDS or size >= MOST_BYTES:
                 count, size = _within_bounds(orders)
                 orders, self._ready = orders[:count], orders[count:]
             else:
