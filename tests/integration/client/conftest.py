@@ -14,8 +14,9 @@ from tests.stores import database_in
 
 
 def settings_in(folder: Path, **more: Any) -> Settings:
-    database = database_in(folder)
-    return read_settings({}, database=database, durability="normal", **more)
+    """Settings of a server that is patient with its views."""
+    given = {"durability": "normal", "read_your_writes_seconds": 20} | more
+    return read_settings({}, database=database_in(folder), **given)
 
 
 @pytest.fixture(scope="module")

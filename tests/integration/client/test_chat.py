@@ -107,8 +107,9 @@ async def talking(at: Settings, *answers: Answer, **more: Any) -> AsyncIterator[
 
 
 def settings_in(folder: Path, **more: Any) -> Settings:
-    quick: Json = {"durability": "normal", "wait_seconds": 0, "heartbeat_seconds": 0.2, **more}
-    return read_settings({}, database=database_in(folder), **quick)
+    quick: Json = {"durability": "normal", "wait_seconds": 0, "heartbeat_seconds": 0.2}
+    given = quick | {"read_your_writes_seconds": 20} | more
+    return read_settings({}, database=database_in(folder), **given)
 
 
 @pytest.fixture
