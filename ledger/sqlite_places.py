@@ -39,6 +39,7 @@ LAST_STRETCH: Final = (
 """The last stretch of an aggregate that begins up to a position."""
 
 _READ_AT_ONCE: Final = 10_000
+_WORTH_TELLING: Final = 100_000  # takes half a second
 _LONGEST: Final = 100  # a longer row does not fit into a page of the index
 _POSITION: Final = Struct("<q")
 
@@ -87,6 +88,9 @@ class Places:
             self._one("SELECT position FROM event_stretches WHERE originator_id = ''") or 0
         )
         self._end = self._indexed
+        left = (self._one("SELECT MAX(rowid) FROM stored_events") or 0) - self._indexed
+        if left > _WORTH_TELLING:
+            log.info("indexing the places of events", events=left)
         while self._read_on():
             self.settle()
 

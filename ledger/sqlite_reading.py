@@ -10,9 +10,9 @@ from ledger.sqlite_places import Stretch
 from ledger.store import PAGE_BYTES
 
 _STRETCHES: Final = (
-    "SELECT originator_version, position, more FROM event_stretches WHERE originator_id = ?1 "
+    "SELECT originator_version, position, more FROM event_stretches WHERE originator_id = ? "
     "AND originator_version >= ifnull((SELECT MAX(originator_version) FROM event_stretches "
-    "WHERE originator_id = ?1 AND originator_version <= ?2), 0) AND originator_version <= ?3 "
+    "WHERE originator_id = ? AND originator_version <= ?), 0) AND originator_version <= ? "
     "ORDER BY originator_version"
 )
 _PLACED: Final = (
@@ -59,7 +59,7 @@ def _indexed(
 ) -> Iterator[list[int]]:
     """Where the index says that events are, so many positions at a time."""
     positions: list[int] = []
-    for row in cursor.execute(_STRETCHES, (id_, after + 1, until)):
+    for row in cursor.execute(_STRETCHES, (id_, id_, after + 1, until)):
         positions += Stretch.of(*row).between(after, until)
         while len(positions) >= most:
             yield positions[:most]
