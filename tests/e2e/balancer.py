@@ -30,8 +30,11 @@ def balanced(ports: Sequence[int], choose: Choose | None = None) -> Iterator[int
             listening.append(server.sockets[0].getsockname()[1])
             is_there.set()
             await stop.wait()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        passing = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in passing:
             task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
+        await asyncio.sleep(0)  # in which the connections are let go that were aborted
 
     def run() -> None:
         loop.run_until_complete(serve())
@@ -50,9 +53,16 @@ def balanced(ports: Sequence[int], choose: Choose | None = None) -> Iterator[int
 
 def _passing_to(order: Choose):  # type: ignore[no-untyped-def] # a protocol of asyncio's
     async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await _connected(order())
-        if there is not None:
-            await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+        writers = [writer]
+        try:
+            there = await _connected(order())
+            if there is not None:
+                writers.append(there[1])
+                await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+        except asyncio.CancelledError:
+            for each in writers:
+                each.transport.abort()
+            raise
         writer.close()
 
     return passing
