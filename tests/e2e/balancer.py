@@ -59,10 +59,9 @@ def _passing_to(order: Choose):  # type: ignore[no-untyped-def] # a protocol of 
             if there is not None:
                 writers.append(there[1])
                 await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # the end, which asyncio would log as a failure
             for each in writers:
                 each.transport.abort()
-            raise
         writer.close()
 
     return passing
