@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.quick_settings import PATIENCE
+
 SCRIPT = Path(sys.executable).with_name("execution-ledger")
 _PATIENCE_SECONDS = 30
 
@@ -80,7 +82,7 @@ class ServerProcess:
         self._database_url = url or f"sqlite:///{self.database}"
         self._command = command or (str(SCRIPT),)
         self._arguments: Sequence[str] = arguments
-        patient = {"read_your_writes_seconds": "20"}
+        patient = {"read_your_writes_seconds": str(PATIENCE)}
         self._environment = _environment(
             **{f"LEDGER_{name.upper()}": value for name, value in (patient | settings).items()}
         )

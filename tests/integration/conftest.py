@@ -11,15 +11,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build_app
-from server.settings import Settings, read_settings
+from server.settings import Settings
 from tests.integration.api import Api, Json
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 
 def settings_in(folder: Path) -> Settings:
-    """Settings of a server whose files are in a folder, and that is patient with its views."""
-    quick: Json = {"durability": "normal", "wait_seconds": 0, "read_your_writes_seconds": 20}
-    return read_settings({}, database=database_in(folder), **quick)
+    """Settings of a server whose files are in a folder."""
+    return quick_settings(database_in(folder))
 
 
 @asynccontextmanager

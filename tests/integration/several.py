@@ -12,11 +12,12 @@ from ledger_client.work import AgentSet
 from server.app import build_app
 from server.embedded import EMBEDDED, Embedded
 from server.services import SERVICES, Services
-from server.settings import Settings, read_settings
+from server.settings import Settings
 from server.standing import STANDING, Standing
 from tests.integration.api import Api
 from tests.integration.conftest import serving
 from tests.postgres import fresh_schema
+from tests.quick_settings import quick_settings
 
 SECONDS = 20.0
 """How long a test waits for what must happen; only a failing test waits so long."""
@@ -53,9 +54,7 @@ async def several(
 ) -> AsyncIterator[list[Node]]:
     """So many servers of one ledger."""
     async with AsyncExitStack() as stack:
-        quick: dict[str, Any] = {"durability": "normal", "wait_seconds": 0, **more}
-        quick.setdefault("read_your_writes_seconds", SECONDS)
-        settings = read_settings({}, database=stack.enter_context(fresh_schema()), **quick)
+        settings = quick_settings(stack.enter_context(fresh_schema()), **more)
         yield [
             await stack.enter_async_context(node(settings, clocks, agents)) for _ in range(count)
         ]

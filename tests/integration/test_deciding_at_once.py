@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from server.settings import read_settings
 from tests.live_server import Caller, live_server
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 pytestmark = pytest.mark.both_stores
@@ -26,7 +26,7 @@ def asked(caller: Caller) -> tuple[str, str]:
 
 
 def test_of_fifty_who_decide_at_once_one_wins(tmp_path: Path) -> None:
-    settings = read_settings({}, database=database_in(tmp_path))
+    settings = quick_settings(database_in(tmp_path))
     with live_server(settings) as caller:
         run, approval = asked(caller)
 

@@ -9,8 +9,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build_app
 from server.demo import PRICES, agents
-from server.settings import read_settings
 from tests.integration.api import Api
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 Json = dict[str, Any]
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     """A server with the demo agents and their price."""
     database = database_in(tmp_path)
-    settings = read_settings({}, database=database, durability="normal", prices=PRICES)
+    settings = quick_settings(database, wait_seconds=25, prices=PRICES)
     async with TestClient(TestServer(build_app(settings, agents=agents))) as client:
         yield Api(client)
 

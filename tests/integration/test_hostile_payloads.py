@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.settings import read_settings
 from tests.live_server import Caller, live_server
 from tests.property.test_streams import frames_in
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 pytestmark = pytest.mark.both_stores
@@ -43,7 +43,7 @@ REFUSED = {
 @pytest.fixture(scope="module")
 def caller(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     database = database_in(tmp_path_factory.mktemp("hostile"))
-    settings = read_settings({}, database=database, durability="normal")
+    settings = quick_settings(database)
     with live_server(settings) as caller:
         yield caller
 

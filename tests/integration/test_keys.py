@@ -5,10 +5,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from server.settings import read_settings
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import key_of, registered
 from tests.live_server import Caller, Reader, live_server
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 STEWARD = {"name": "steward", "role": "admin"}
@@ -204,7 +204,7 @@ async def test_a_key_that_makes_no_sense_is_refused_by_the_path(
 
 
 def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path) -> None:
-    settings = read_settings({}, database=database_in(tmp_path), heartbeat_seconds=0.05)
+    settings = quick_settings(database_in(tmp_path), heartbeat_seconds=0.05)
     with live_server(settings) as caller:
         admin = {"X-API-Key": caller.post("/keys", {**STEWARD, "workspace": "*"})["secret"]}
         key = caller.send("POST", "/keys", {"name": "eve", "role": "reader"}, admin)[1]["data"]
@@ -252,7 +252,7 @@ def long_run(caller: Caller, headers: dict[str, str]) -> str:
 
 def test_a_replay_of_known_length_ends_short_when_its_key_is_revoked(tmp_path: Path) -> None:
     """What was promised will not come, so that nobody takes a part for the whole."""
-    settings = read_settings({}, database=database_in(tmp_path))
+    settings = quick_settings(database_in(tmp_path))
     with live_server(settings) as caller:
         admin = {"X-API-Key": caller.post("/keys", {**STEWARD, "workspace": "*"})["secret"]}
         key = caller.send("POST", "/keys", {"name": "eve", "role": "reader"}, admin)[1]["data"]

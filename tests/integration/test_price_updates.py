@@ -14,6 +14,7 @@ from server.settings import InvalidSettings, read_settings
 from tests.integration.api import Api, Json
 from tests.integration.conftest import registered, serving, started
 from tests.price_server import PriceServer, listing, price_server
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 MODEL = "house-model"
@@ -30,10 +31,8 @@ def lists() -> Iterator[PriceServer]:
 @asynccontextmanager
 async def updated(folder: Path, url: str) -> AsyncIterator[Api]:
     """A ledger that fetches its prices many times a second."""
-    settings = read_settings(
-        {},
-        database=database_in(folder),
-        durability="normal",
+    settings = quick_settings(
+        database_in(folder),
         price_list="updated",
         price_list_url=url,
         price_list_seconds=0.02,

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from projections.catalog import ALL
 from server.app import build_app
 from server.services import SERVICES
-from server.settings import read_settings
+from tests.quick_settings import quick_settings
 from tests.recording import ACME, created, wait_until
 from tests.stores import database_in
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.both_stores
 
 
 async def test_a_query_sees_what_was_recorded_before_it(tmp_path: Path) -> None:
-    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    app = build_app(quick_settings(database_in(tmp_path, "a.db")), worker=False)
     async with TestClient(TestServer(app)) as client:
         for _ in range(20):
             body = {"agent": "a", "input": {}}
@@ -34,7 +34,7 @@ async def test_a_query_sees_what_was_recorded_before_it(tmp_path: Path) -> None:
 
 
 async def test_what_one_turn_of_the_event_loop_asks_for_is_one_commit(tmp_path: Path) -> None:
-    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    app = build_app(quick_settings(database_in(tmp_path, "a.db")), worker=False)
     async with TestClient(TestServer(app)):
         services = app[SERVICES]
         ledger = services.ledger
@@ -58,9 +58,7 @@ async def test_what_one_turn_of_the_event_loop_asks_for_is_one_commit(tmp_path: 
 
 async def test_an_answer_that_could_not_wait_any_longer_says_what_it_lacks(tmp_path: Path) -> None:
     """The views stand still here: their loop was stopped, as a stalled disk would stop it."""
-    settings = read_settings(
-        {}, database=database_in(tmp_path, "a.db"), read_your_writes_seconds=0.01
-    )
+    settings = quick_settings(database_in(tmp_path, "a.db"), read_your_writes_seconds=0.01)
     app = build_app(settings, worker=False)
     async with TestClient(TestServer(app)) as client:
         app[SERVICES].catch_up.stop()
@@ -78,7 +76,7 @@ async def test_an_answer_that_could_not_wait_any_longer_says_what_it_lacks(tmp_p
 
 
 async def test_an_answer_to_a_write_says_how_far_the_log_was(tmp_path: Path) -> None:
-    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    app = build_app(quick_settings(database_in(tmp_path, "a.db")), worker=False)
     async with TestClient(TestServer(app)) as client:
         made = await client.post("/api/v1/executions", json={"agent": "a", "input": {}})
         id_ = (await made.json())["data"]["id"]
@@ -94,7 +92,7 @@ async def test_an_answer_to_a_write_says_how_far_the_log_was(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("how", ["parameter", "header"])
 async def test_a_query_waits_for_a_position_that_its_caller_knows(tmp_path: Path, how: str) -> None:
-    app = build_app(read_settings({}, database=database_in(tmp_path, f"{how}.db")), worker=False)
+    app = build_app(quick_settings(database_in(tmp_path, f"{how}.db")), worker=False)
     async with TestClient(TestServer(app)) as client:
         made = await client.post("/api/v1/executions", json={"agent": "a", "input": {}})
         coming = int(made.headers["X-Ledger-Position"]) + 1
@@ -119,9 +117,7 @@ async def test_a_query_waits_for_a_position_that_its_caller_knows(tmp_path: Path
 async def test_a_position_that_does_not_come_is_waited_for_no_longer_than_the_bound(
     tmp_path: Path,
 ) -> None:
-    settings = read_settings(
-        {}, database=database_in(tmp_path, "a.db"), read_your_writes_seconds=0.01
-    )
+    settings = quick_settings(database_in(tmp_path, "a.db"), read_your_writes_seconds=0.01)
     app = build_app(settings, worker=False)
     async with TestClient(TestServer(app)) as client:
         run = {"agent": "a", "input": {}}  # answered from the receipt: no view is waited for
@@ -140,7 +136,7 @@ async def test_a_position_that_does_not_come_is_waited_for_no_longer_than_the_bo
 
 @pytest.mark.parametrize("bad", ["-1", "1.5", "seven", "", "1" * 30])
 async def test_what_is_no_position_is_refused_by_its_name(tmp_path: Path, bad: str) -> None:
-    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    app = build_app(quick_settings(database_in(tmp_path, "a.db")), worker=False)
     async with TestClient(TestServer(app)) as client:
         for path in ("/api/v1/executions", "/api/v1/costs", "/api/v1/sessions"):
             by_parameter = await client.get(path, params={"min_position": bad})
@@ -152,7 +148,7 @@ async def test_what_is_no_position_is_refused_by_its_name(tmp_path: Path, bad: s
 
 
 async def test_every_query_may_name_a_position(tmp_path: Path) -> None:
-    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    app = build_app(quick_settings(database_in(tmp_path, "a.db")), worker=False)
     async with TestClient(TestServer(app)) as client:
         for path in ("executions", "agents", "costs", "costs/summary", "sessions", "events"):
             answer = await client.get(f"/api/v1/{path}", params={"min_position": 0})
@@ -161,7 +157,7 @@ async def test_every_query_may_name_a_position(tmp_path: Path) -> None:
 
 
 async def test_a_server_says_which_views_it_folds(tmp_path: Path) -> None:
-    app = build_app(read_settings({}, database=database_in(tmp_path, "a.db")), worker=False)
+    app = build_app(quick_settings(database_in(tmp_path, "a.db")), worker=False)
     async with TestClient(TestServer(app)) as client:
         await client.post("/api/v1/agents", json={"name": "a"})
         await client.get("/api/v1/agents")

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from server.app import build_app
-from server.settings import Settings, read_settings
+from server.settings import Settings
 from server.standing import STANDING
 from tests.integration.api import Api, Json, Reply, assert_problem
 from tests.integration.conftest import key_of, registered, serving
+from tests.quick_settings import quick_settings
 from tests.recording import HandClock
 from tests.stores import database_in
 
@@ -22,8 +23,7 @@ CONTENT = {"type": "content", "content": "hm"}
 
 
 def settings_of(folder: Path, **more: Any) -> Settings:
-    quick = {"durability": "normal", "wait_seconds": 0, **more}
-    return read_settings({}, database=database_in(folder), **quick)
+    return quick_settings(database_in(folder), **more)
 
 
 @pytest.fixture

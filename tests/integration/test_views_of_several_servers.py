@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from server.settings import read_settings
 from tests.integration.api import Api, Json
 from tests.integration.several import Node, node, several
 from tests.postgres import fresh_schema
+from tests.quick_settings import quick_settings
 
 POSITION = "X-Ledger-Position"
 
@@ -57,7 +57,7 @@ async def test_one_of_several_servers_leads_and_all_are_ready() -> None:
 
 async def test_another_server_folds_when_the_one_that_did_ends() -> None:
     with fresh_schema() as url:
-        settings = read_settings({}, database=url, durability="normal", wait_seconds=0)
+        settings = quick_settings(url)
         async with AsyncExitStack() as stays, AsyncExitStack() as ends:
             first = await ends.enter_async_context(node(settings))
             await shown(first.api, (await create(first.api))[1])

@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack, contextmanager
 import pytest
 
 from server.leases import Leases, digest_of_token
-from server.settings import read_settings
 from server.standing import STANDING
 from tests.integration.api import Api, Json, assert_problem
 from tests.integration.conftest import registered
 from tests.integration.several import SECONDS, Node, node, several, until
 from tests.integration.test_remote_workers import CONTENT, Work, asked, claimed
 from tests.postgres import fresh_schema
+from tests.quick_settings import quick_settings
 from tests.recording import HandClock
 from tests.stores import fetched_from
 
@@ -104,7 +104,7 @@ async def test_a_worker_goes_on_at_another_server_at_once(nodes: list[Node], age
 async def test_a_worker_whose_server_ended_goes_on_at_another() -> None:
     async with AsyncExitStack() as stack:
         url = stack.enter_context(fresh_schema())
-        settings = read_settings({}, database=url, durability="normal", wait_seconds=0)
+        settings = quick_settings(url)
         second = await stack.enter_async_context(node(settings))
         async with node(settings) as first:
             await asked(first.api, await registered(first.api, "Clerk"))

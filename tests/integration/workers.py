@@ -16,7 +16,8 @@ from ledger_client.work import AgentSet, Run
 from server.app import build_app
 from server.embedded import EMBEDDED, Embedded
 from server.services import SERVICES, Services
-from server.settings import Settings, read_settings
+from server.settings import Settings
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 Json = dict[str, Any]
@@ -89,8 +90,7 @@ async def asked(services: Services, agent: str, **more: Any) -> str:
 
 
 def settings_at(folder: Path, **more: Any) -> Settings:
-    quick = {"durability": "normal", "shutdown_seconds": 0, **more}
-    return read_settings({}, database=database_in(folder), **quick)
+    return quick_settings(database_in(folder), **({"shutdown_seconds": 0} | more))
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.frames import HEARTBEAT, PREAMBLE
-from server.settings import read_settings
 from tests.live_server import Caller, Reader, live_server
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 pytestmark = pytest.mark.both_stores
@@ -28,7 +28,7 @@ BATCHES = st.lists(st.lists(FRAME, min_size=1, max_size=8), max_size=6)
 @pytest.fixture(scope="module")
 def caller(kept_in: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     database = database_in(tmp_path_factory.mktemp("streams"))
-    settings = read_settings({}, database=database, durability="normal", heartbeat_seconds=0.05)
+    settings = quick_settings(database, heartbeat_seconds=0.05)
     with live_server(settings) as caller:
         yield caller
 

@@ -8,15 +8,15 @@ import pytest
 
 from ledger_client import AsyncLedger, Ledger
 from server.demo import PRICES, agents
-from server.settings import Settings, read_settings
+from server.settings import Settings
 from tests.live_server import Caller, live_server
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 
 def settings_in(folder: Path, **more: Any) -> Settings:
-    """Settings of a server that is patient with its views."""
-    given = {"durability": "normal", "read_your_writes_seconds": 20} | more
-    return read_settings({}, database=database_in(folder), **given)
+    """Settings of a server that lets whoever executes wait for the end."""
+    return quick_settings(database_in(folder), **({"wait_seconds": 25} | more))
 
 
 @pytest.fixture(scope="module")

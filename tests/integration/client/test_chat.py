@@ -20,7 +20,7 @@ from ledger_client.chat import chat_agent
 from ledger_client.models import Execution
 from ledger_client.request import write
 from ledger_client.work import AgentSet, Run, Worker
-from server.settings import Settings, read_settings
+from server.settings import Settings
 from tests.fake_chat import (
     USAGE,
     Answer,
@@ -33,6 +33,7 @@ from tests.fake_chat import (
 )
 from tests.integration.client.sockets import free_port
 from tests.live_server import live_server
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 Json = dict[str, Any]
@@ -107,9 +108,7 @@ async def talking(at: Settings, *answers: Answer, **more: Any) -> AsyncIterator[
 
 
 def settings_in(folder: Path, **more: Any) -> Settings:
-    quick: Json = {"durability": "normal", "wait_seconds": 0, "heartbeat_seconds": 0.2}
-    given = quick | {"read_your_writes_seconds": 20} | more
-    return read_settings({}, database=database_in(folder), **given)
+    return quick_settings(database_in(folder), **({"heartbeat_seconds": 0.2} | more))
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from ledger_client.models import Execution
 from ledger_client.request import write
 from ledger_client.work import AgentSet, ChildFailed, Run, Worker
 from ledger_client.work.worker import Figures
-from server.settings import Settings, read_settings
+from server.settings import Settings
 from tests.live_server import live_server
+from tests.quick_settings import quick_settings
 from tests.recording import HandClock
 from tests.stores import database_in
 
@@ -77,8 +78,7 @@ class Bench(NamedTuple):
 
 
 def settings_at(folder: Path, **more: Any) -> Settings:
-    quick = {"durability": "normal", "wait_seconds": 0, "lease_seconds": 1.5, **more}
-    return read_settings({}, database=database_in(folder), **quick)
+    return quick_settings(database_in(folder), **({"lease_seconds": 1.5} | more))
 
 
 @asynccontextmanager

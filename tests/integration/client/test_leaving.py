@@ -10,10 +10,10 @@ import pytest
 from ledger_client import AsyncLedger
 from ledger_client.work import AgentSet, Run, Worker
 from ledger_client.work import worker as worker_module
-from server.settings import read_settings
 from tests.e2e.balancer import balanced
 from tests.live_server import live_server
 from tests.postgres import fresh_schema
+from tests.quick_settings import quick_settings
 
 SECONDS = 20.0
 
@@ -22,7 +22,7 @@ SECONDS = 20.0
 def ports() -> Iterator[list[int]]:
     """Of two servers of one ledger."""
     with fresh_schema() as url:
-        settings = read_settings({}, database=url, durability="normal", wait_seconds=0)
+        settings = quick_settings(url)
         with live_server(settings) as first, live_server(settings) as second:
             yield [first.port, second.port]
 

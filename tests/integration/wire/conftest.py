@@ -13,9 +13,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build_app
 from server.services import SERVICES, Services
-from server.settings import read_settings
 from tests.integration.api import Api, Json
 from tests.integration.conftest import registered, started
+from tests.quick_settings import quick_settings
 from tests.stores import database_in
 
 _NUMBERS = count(1)
@@ -27,8 +27,7 @@ async def client(
 ) -> AsyncIterator[TestClient[Any, Any]]:
     """Somebody who reaches the server of the module."""
     database = database_in(tmp_path_factory.mktemp("wire"))
-    given = {"durability": "normal", "wait_seconds": 0, **getattr(request.module, "SETTINGS", {})}
-    settings = read_settings({}, database=database, **given)
+    settings = quick_settings(database, **getattr(request.module, "SETTINGS", {}))
     app = build_app(settings, worker=False)
     async with TestClient(TestServer(app, handler_cancellation=True)) as client:
         yield client
