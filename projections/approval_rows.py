@@ -27,7 +27,7 @@ from ledger.status import Status
 from ledger.strict_json import decode_exact, encode
 from projections.changes import Changes
 from projections.dialect import index_where_set
-from projections.projection import FOR_THE_FOLD, Page
+from projections.projection import Page
 from projections.times import micros_of
 from projections.topics import of_topics
 
@@ -69,7 +69,7 @@ approvals = Table(
 
 Index("approvals_v2_created", *(approvals.c[n] for n in ("workspace", "created_at", "id")))
 Index("approvals_v2_status", *(approvals.c[n] for n in ("workspace", "status", "created_at", "id")))
-Index("approvals_v2_execution", approvals.c.execution_id, approvals.c.status, info=FOR_THE_FOLD)
+Index("approvals_v2_execution", approvals.c.execution_id, approvals.c.status)
 index_where_set(
     "approvals_v2_due",
     approvals.c.status,

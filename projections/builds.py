@@ -2,21 +2,19 @@
 
 Live tables have the names that the projection gave them. Those of build 7 in the making have the
 suffix `_b7`, and lose it in the transaction that makes them live. Their indexes keep it, since
-SQLite cannot rename an index; so a build's number is never used again. Most indexes are made when
-the rows are in.
+SQLite cannot rename an index; so a build's number is never used again.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Index, MetaData, Table
-from sqlalchemy.schema import CreateTable
+from sqlalchemy import Connection, MetaData, Table
 
 from ledger.mapper import Recorded
 from projections import tracking
 from projections.dialect import alone, keep_out
 from projections.leases import Sole
-from projections.projection import FOR_THE_FOLD, Projection
+from projections.projection import Projection
 from projections.store import ViewStore, with_names
 from projections.tracking import Tracked
 
@@ -40,7 +38,7 @@ class Build(NamedTuple):
 
 def names_of(projection: Projection, build: int) -> Mapping[str, str]:
     """What tables and indexes of a build in the making are called."""
-    return {name: _suffixed(name, build) for name in _names(projection)}
+    return {name: _suffixed(name, build) for name in _names(projection.metadata)}
 
 
 def names_of_all(builds: Iterable[Build]) -> Mapping[str, str]:
@@ -93,11 +91,6 @@ def _begin(connection: Connection, projection: Projection) -> Build:
     begun = _make(connection, projection, number, live=False)
     with_names(connection, None)
     return begun
-
-
-def indexes_left_out(build: Build) -> list[Index]:
-    """The indexes that a build in the making still lacks: those that only queries use."""
-    return [index for index in _indexes(build.projection) if index.info != FOR_THE_FOLD]
 
 
 def swap(connection: Connection, build: Build) -> None:
@@ -167,11 +160,7 @@ def _live(connection: Connection, projections: Sequence[Projection]) -> dict[str
 
 
 def _make(connection: Connection, projection: Projection, number: int, *, live: bool) -> Build:
-    for table in projection.metadata.sorted_tables:
-        connection.execute(CreateTable(table))
-    for index in _indexes(projection):
-        if live or index.info == FOR_THE_FOLD:
-            index.create(connection)
+    projection.metadata.create_all(connection, checkfirst=False)
     tables = " ".join(projection.metadata.tables)
     row = Tracked(projection.name, projection.version, number, live, 0, "", tables)
     tracking.add(connection, row)
@@ -192,12 +181,8 @@ def _drop(connection: Connection, tables: Iterable[str]) -> None:
         Table(name, MetaData()).drop(connection, checkfirst=True)
 
 
-def _names(projection: Projection) -> Iterator[str]:
-    yield from (table.name for table in projection.metadata.tables.values())
-    yield from (str(index.name) for index in _indexes(projection))
-
-
-def _indexes(projection: Projection) -> list[Index]:
-    """In an order that is always the same."""
-    tables = projection.metadata.sorted_tables
-    return sorted((each for table in tables for each in table.indexes), key=lambda i: str(i.name))
+def _names(metadata: MetaData) -> Iterator[str]:
+    for table in metadata.tables.values():
+        yield table.name
+        for index in table.indexes:
+            yield str(index.name)

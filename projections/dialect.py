@@ -216,9 +216,7 @@ CLUSTERED: Final[dict[str, Any]] = {"sqlite_with_rowid": False}
 """Options of a table with short rows: on SQLite the primary key's index is the table itself."""
 
 
-def index_where_set(
-    name: str, *columns: ColumnElement[Any], given: ColumnElement[Any], **more: Any
-) -> Index:
+def index_where_set(name: str, *columns: ColumnElement[Any], given: ColumnElement[Any]) -> Index:
     """An index of the rows in which a column is not null; `column = value` finds them by it."""
     is_set = given.is_not(None)
-    return Index(name, *columns, sqlite_where=is_set, postgresql_where=is_set, **more)
+    return Index(name, *columns, sqlite_where=is_set, postgresql_where=is_set)

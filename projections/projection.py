@@ -6,17 +6,11 @@ rows.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from sqlalchemy import Connection, MetaData
 
 from ledger.mapper import Recorded
-
-FOR_THE_FOLD: Final[dict[str, Any]] = {"for_the_fold": True}
-"""The `info` of an index by which `apply` finds rows: it is there while its view is rebuilt.
-
-Every other index is made when the rows are in: sorted at once, instead of row by row.
-"""
 
 
 class Identity(NamedTuple):

@@ -55,18 +55,6 @@ class Rebuild:
         Raises:
             RebuildAbandoned: another rebuild of the same views was begun meanwhile.
         """
-        self._follow(advance)
-        self._make_indexes()
-        if self._position < self._log.position:  # it took its time, and others wait for the swap
-            self._follow(advance)
-        self._swap()
-
-    @property
-    def _position(self) -> int:
-        return self._builds[0].row.position if self._builds else self._log.position
-
-    def _follow(self, advance: Advance) -> None:
-        """Fold all that was recorded before now."""
         while True:
             end = self._log.position
             page = self._reader.page(self._position, self._page_size)
@@ -75,15 +63,11 @@ class Rebuild:
             advance(self._position, max(self._position, self._log.position))
             if self._position >= end:
                 break
+        self._swap()
 
-    def _make_indexes(self) -> None:
-        """Make those that the fold did without: each by itself, so that nobody waits for all."""
-        for build in self._builds:
-            for index in builds.indexes_left_out(build):
-                with self._store.writing(self._names) as connection:
-                    if not tracking.hold(connection, [build.row]):
-                        raise RebuildAbandoned(build.projection.name)
-                    index.create(connection)
+    @property
+    def _position(self) -> int:
+        return self._builds[0].row.position if self._builds else self._log.position
 
     def _fold(self, connection: Connection, page: Page) -> None:
         if not page.events:

@@ -4,7 +4,6 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, T
 
 from projections.amounts import amount_columns
 from projections.dialect import CLUSTERED, index_where_set
-from projections.projection import FOR_THE_FOLD
 
 metadata = MetaData()
 
@@ -33,10 +32,4 @@ index_where_set(
     *(spans.c[name] for name in ("workspace", "created_at", "execution_id", "sequence")),
     given=spans.c.failed,
 )
-index_where_set(
-    "spans_v1_open",
-    spans.c.execution_id,
-    spans.c.open_call,
-    given=spans.c.open_call,
-    info=FOR_THE_FOLD,
-)
+index_where_set("spans_v1_open", spans.c.execution_id, spans.c.open_call, given=spans.c.open_call)

@@ -11,7 +11,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ColumnElement,
     Connection,
     FromClause,
     Integer,
@@ -153,28 +152,15 @@ def advance(
         Whether all of them stood at `after`, and may be moved. If not, somebody else moved or
         replaced one, or leads it, and the transaction must be undone.
     """
-    standing = tracking.update().where(_is_one_of(builds), tracking.c.position == after)
+    keys = [(row.projection, row.version, row.build) for row in builds]
+    is_one = tuple_(tracking.c.projection, tracking.c.version, tracking.c.build).in_(keys)
+    standing = tracking.update().where(is_one, tracking.c.position == after)
     if fence is not None:
         standing = standing.where(
             tracking.c.projection == fence.c.projection, tracking.c.version == fence.c.version
         )
     moved = connection.execute(standing.values(position=last.position, mark=mark_of(last)))
     return moved.rowcount == len(builds)
-
-
-def hold(connection: Connection, builds: Collection[Tracked]) -> bool:
-    """Until the transaction ends, nobody else moves, replaces or forgets these builds.
-
-    Returns:
-        Whether all of them are there still.
-    """
-    held = tracking.update().where(_is_one_of(builds)).values(mark=tracking.c.mark)
-    return connection.execute(held).rowcount == len(builds)
-
-
-def _is_one_of(builds: Collection[Tracked]) -> ColumnElement[bool]:
-    keys = [(row.projection, row.version, row.build) for row in builds]
-    return tuple_(tracking.c.projection, tracking.c.version, tracking.c.build).in_(keys)
 
 
 def make_live(connection: Connection, build: Tracked) -> None:
