@@ -99,7 +99,8 @@ class Recorded(NamedTuple):
     @property
     def facts(self) -> dict[str, Any]:
         """The facts, decoded."""
-        facts: dict[str, Any] = decode_stored(self.payload)
+        state = self.state
+        facts: dict[str, Any] = decode_stored(state[state.index(b"\n") + 1 :])
         return facts
 
     @property

@@ -8,6 +8,7 @@ even; no price of up to twelve decimals per million tokens comes to that.
 
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import BigInteger, Column
@@ -32,10 +33,7 @@ class Amount(NamedTuple):
     @classmethod
     def of(cls, usd: str | Decimal | None) -> Self:
         """An amount in dollars."""
-        if usd is None:
-            return cls()
-        finest = Decimal(usd).scaleb(_SCALE).to_integral_value(ROUND_HALF_EVEN)
-        return cls(*divmod(int(finest), _REST))
+        return cls() if usd is None else cls(*_parts(usd))
 
     @classmethod
     def in_row(cls, row: Mapping[Any, Any]) -> Self:
@@ -77,6 +75,13 @@ class Amount(NamedTuple):
         else:
             number, text = shown(self.nano, self.rest)
         return {name: number, f"{name}_usd": text}
+
+
+@lru_cache(maxsize=4096)
+def _parts(usd: str | Decimal) -> tuple[int, int]:
+    """Remembered, since several views ask for the cost of a call."""
+    finest = Decimal(usd).scaleb(_SCALE).to_integral_value(ROUND_HALF_EVEN)
+    return divmod(int(finest), _REST)
 
 
 def shown(nano: int, rest: int) -> tuple[float, str]:

@@ -13,7 +13,7 @@ from ledger.ids import random_hex
 from server.errors import Handler
 from server.positions import HEADER, WRITES
 from server.route import REQUEST_ID
-from server.services import BEHIND, SERVICES
+from server.services import BEHIND, RECORDED, SERVICES
 
 _REFUSAL: Final = int(HTTPStatus.BAD_REQUEST)
 _FAULT: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -31,6 +31,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     given = request.headers.get("X-Request-Id", "")
     request[REQUEST_ID] = given if _ID.match(given) else random_hex(8)
     BEHIND.set(0)
+    RECORDED.set("")
     began = perf_counter()
     status = 0
     try:

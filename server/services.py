@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from aiohttp import web
 from sqlalchemy import Connection
@@ -31,13 +31,26 @@ BEHIND: ContextVar[int] = ContextVar("behind", default=0)
 """How many events the answer to the request at hand lacks, since waiting for them took too long."""
 
 
+RECORDED: ContextVar[str] = ContextVar("recorded", default="")
+"""The id of what the request at hand has recorded; empty while there is nothing."""
+
+OWN_WRITE_SECONDS: Final = 25.0
+"""How long the answer to a write waits for the views to show it. To say no would be wrong, for it
+is recorded; published clients give up after 30 seconds."""
+
+
 class ViewsBehind(Unavailable):
-    """What was asked for may have been recorded, but the views do not show it yet."""
+    """What was asked for may have been recorded, or was just now; the views do not show it yet."""
 
     code = "views_behind"
 
-    def __init__(self, events: int) -> None:
+    def __init__(self, events: int, recorded: str = "") -> None:
         message = f"the views are {events} events behind; what was recorded is safe, ask again"
+        if recorded:
+            message = (
+                f"{recorded!r} is recorded, but the views are {events} events behind and do not "
+                "show it yet; do not send it again, look at it in a moment"
+            )
         super().__init__(message, events=events)
 
 
@@ -85,7 +98,9 @@ class Services(NamedTuple):
         receipt: asyncio.Future[Receipt] = loop.create_future()
         if self.ledger.hold(command, caller, receipt, size):
             loop.call_soon(self.ledger.release)
-        return await receipt
+        told = await receipt
+        RECORDED.set(told.id)
+        return told
 
     async def _know(self, position: int) -> None:
         """Wait until this server has been told of what another one recorded."""
@@ -105,14 +120,17 @@ class Services(NamedTuple):
 
         That is what this process knows to be recorded, and what the caller does.
 
-        Bounded by `read_your_writes_seconds`; past it the answer is given as the views stand, and
-        says by the header `X-Ledger-Behind` how many events it lacks.
+        Bounded by `read_your_writes_seconds`, or for what this request recorded itself by
+        `OWN_WRITE_SECONDS`; past it the answer is given as the views stand, and says by the header
+        `X-Ledger-Behind` how many events it lacks.
 
         Raises:
             ViewsBehind: nothing was found, but the views lack events that may have told of it.
         """
         if fresh:
             patience = self.settings.read_your_writes_seconds
+            if RECORDED.get():
+                patience = max(patience, OWN_WRITE_SECONDS)
             position = max(self.ledger.position, AT_LEAST.get())
             if not await self.catch_up.reached(position, patience):
                 BEHIND.set(self.catch_up.lacks(position))
@@ -125,7 +143,7 @@ class Services(NamedTuple):
             return await self.read(run)
         except NotFound as missing:
             if BEHIND.get():
-                raise ViewsBehind(BEHIND.get()) from missing
+                raise ViewsBehind(BEHIND.get(), RECORDED.get()) from missing
             raise
 
 

@@ -75,6 +75,45 @@ async def test_an_answer_that_could_not_wait_any_longer_says_what_it_lacks(tmp_p
         assert "projection_lag_events 3.0" in metrics
 
 
+async def test_the_answer_to_a_write_waits_longer_than_a_query(tmp_path: Path) -> None:
+    """The views stand still, as on a stalled disk, for longer than a query would wait."""
+    settings = quick_settings(database_in(tmp_path, "a.db"), read_your_writes_seconds=0.01)
+    app = build_app(settings, worker=False)
+    async with TestClient(TestServer(app)) as client:
+        services = app[SERVICES]
+        with services.views.writing():  # nobody else writes to the views meanwhile
+            making = asyncio.create_task(client.post("/api/v1/agents", json={"name": "Scribe"}))
+            await asyncio.to_thread(wait_until, lambda: services.ledger.position > 0)
+            late = await client.get("/api/v1/agents")
+            assert int(late.headers["X-Ledger-Behind"]) > 0
+            assert not making.done()
+
+        made = await making
+
+        assert (made.status, (await made.json())["data"]["name"]) == (201, "Scribe")
+        assert "X-Ledger-Behind" not in made.headers
+
+
+async def test_a_write_that_cannot_be_shown_is_not_to_be_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.services.OWN_WRITE_SECONDS", 0.01)
+    settings = quick_settings(database_in(tmp_path, "a.db"), read_your_writes_seconds=0.01)
+    app = build_app(settings, worker=False)
+    async with TestClient(TestServer(app)) as client:
+        app[SERVICES].catch_up.stop()
+
+        reply = await client.post("/api/v1/agents", json={"name": "Scribe"})
+        missing = await client.get("/api/v1/agents/nobody")
+
+        assert (reply.status, missing.status) == (503, 503)
+        last = app[SERVICES].ledger.read_log(0, 10)[-1]
+        told = (await reply.json())["error"]
+        assert told.startswith(f"'{last.id}' is recorded,")
+        assert "do not send it again" in told
+        assert "ask again" in (await missing.json())["error"]
+
+
 async def test_an_answer_to_a_write_says_how_far_the_log_was(tmp_path: Path) -> None:
     app = build_app(quick_settings(database_in(tmp_path, "a.db")), worker=False)
     async with TestClient(TestServer(app)) as client:
