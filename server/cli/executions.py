@@ -8,8 +8,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from server.cli.connection import Reply
-from server.cli.failures import UNREACHABLE, CommandFailed
-from server.cli.frames import Frame, frames_of, readable, short
+from server.cli.failures import CommandFailed
+from server.cli.following import follow
+from server.cli.frames import frames_of, print_frame, short
 from server.cli.help import LOOK
 from server.cli.lookup import agent_id, end_of, json_object, moment, pairs
 from server.cli.output import (
@@ -17,8 +18,6 @@ from server.cli.output import (
     coloured,
     money,
     print_bytes,
-    print_json,
-    say,
     seconds,
     short_time,
     table,
@@ -229,20 +228,26 @@ async def execute(
 async def watch(
     session: Session,
     execution_id: Id,
-    raw: Annotated[bool, typer.Option("--raw", help="Print the exact bytes.")] = False,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds in which a server that went away may come back.")
+    ] = 60,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Print the exact bytes of one connection.")
+    ] = False,
 ) -> None:
-    """Watch an execution: what it did so far, then live, to its end.
+    """Watch an execution: what it did so far, then live, to its end, whatever server restarts.
 
-    Exits with 1 when it failed, or was cancelled or rejected, and with 3 when the server stopped
-    before it ended.
+    Exits with 1 when it failed, or was cancelled or rejected, and with 3 when the server went away
+    for good before it ended.
     """
-    last = await _print(session, f"/executions/{execution_id}/stream", {"replay": True}, raw=raw)
-    if last is None and not raw:
-        message = f"the stream ended before execution {execution_id} did; watch it again"
-        raise CommandFailed(message, UNREACHABLE)
-    if last is not None and last.name == "error":
-        message = f"execution {execution_id} {last.data['status']}"
-        raise CommandFailed(message)
+    if raw:
+        await _print_raw(session, f"/executions/{execution_id}/stream", {"replay": True})
+        return
+    async for frame in follow(session.api, execution_id, patience):
+        print_frame(frame, as_json=session.as_json)
+        if frame.name == "error":
+            message = f"execution {execution_id} {frame.data['status']}"
+            raise CommandFailed(message)
 
 
 @app.command()
@@ -264,24 +269,17 @@ async def replay(
       execution-ledger executions replay ID --raw > run.sse
     """
     query: dict[str, Any] = {"speed": speed, "starting_after": after, "until": until}
-    await _print(session, f"/executions/{execution_id}/replay", query, raw=raw)
-
-
-async def _print(session: Session, path: str, query: dict[str, Any], *, raw: bool) -> Frame | None:
-    """Print a stream as it comes; returns the frame that ended the execution, if it did."""
-    stream = session.api.stream(path, query)
+    path = f"/executions/{execution_id}/replay"
     if raw:
-        async for chunk in stream:
-            print_bytes(chunk)
-        return None
-    last = None
-    async for frame in frames_of(stream):
-        if session.as_json:
-            print_json({"event": frame.name, "id": frame.sequence, "data": frame.data})
-        else:
-            say(readable(frame))
-        last = frame if frame.is_last else None
-    return last
+        await _print_raw(session, path, query)
+        return
+    async for frame in frames_of(session.api.stream(path, query)):
+        print_frame(frame, as_json=session.as_json)
+
+
+async def _print_raw(session: Session, path: str, query: dict[str, Any]) -> None:
+    async for chunk in session.api.stream(path, query):
+        print_bytes(chunk)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from rich.text import Text
 
 from ledger.strict_json import decode_stored, encode
-from server.cli.output import clean, coloured, money, seconds
+from server.cli.output import clean, coloured, money, print_json, say, seconds
 
 _LONGEST = 300
 
@@ -45,6 +45,14 @@ def _frame(raw: bytes) -> Frame | None:
         return None
     data = decode_stored(fields[b"data"])
     return Frame(fields[b"event"].decode(), int(fields[b"id"]), data, raw + b"\n\n")
+
+
+def print_frame(frame: Frame, *, as_json: bool) -> None:
+    """Print a frame as a line, for tools or for people."""
+    if as_json:
+        print_json({"event": frame.name, "id": frame.sequence, "data": frame.data})
+    else:
+        say(readable(frame))
 
 
 def readable(frame: Frame) -> Text:
