@@ -1,11 +1,12 @@
 """The keyring: keys in force, as the log tells of them."""
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from ledger.access import ANY_WORKSPACE, ApiKey, LockedOut
 from ledger.mapper import LedgerMapper, Recorded
 from ledger.role import Role
-from server.auth import Key, Keyring
+from server.auth import Key, Keyring, Pass, digest_of_secret
 from tests.given import STAMP
 
 
@@ -73,3 +74,25 @@ def test_an_heir_administers_all_that_a_key_does(keys: list[ApiKey], heir: str |
 def test_without_an_heir_somebody_would_be_locked_out(keys: list[ApiKey]) -> None:
     with pytest.raises(LockedOut, match="make another one first"):
         ring_of(*keys).heir_of("a")
+
+
+def test_a_key_that_is_revoked_between_admission_and_the_first_write_opens_nothing() -> None:
+    secret = "el_of_eve"
+    key = ApiKey.create(
+        "eve",
+        STAMP,
+        name="eve",
+        role=Role.READER,
+        workspace="acme",
+        digest=digest_of_secret(secret),
+    )
+    keyring = ring_of(made("admin"), key)
+    request = make_mocked_request("GET", "/", {"X-API-Key": secret})
+    admitted = keyring.authenticate(request)
+    keyring.follow(recorded(made("somebody else")))
+    assert Pass(keyring, request, admitted).holds()
+
+    key.revoke(STAMP)
+    keyring.follow(recorded(key)[-1:])
+
+    assert not Pass(keyring, request, admitted).holds()
