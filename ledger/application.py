@@ -123,9 +123,12 @@ class Ledger:
         """
         self._listeners.append(listener)
 
-    def read_log(self, after: int, limit: int) -> list[Recorded]:
-        """At most `limit` events of the whole ledger after a position, in order."""
-        return self._store.read_log(after, limit)
+    def read_log(self, after: int, limit: int, sparing: Collection[str] = ()) -> list[Recorded]:
+        """At most `limit` events of the whole ledger after a position, in order.
+
+        Of the topics in `sparing` only what is the last event of its aggregate in this stretch.
+        """
+        return self._store.read_log(after, limit, sparing)
 
     def read_execution(
         self, id_: str, after: int = 0, limit: int = 1_000_000_000, until: int | None = None

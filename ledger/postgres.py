@@ -21,7 +21,7 @@ from ledger.events import FRAME_TOPICS
 from ledger.mapper import Recorded, as_recorded
 from ledger.postgres_connection import PoolerRefused, connect, refuse_transaction_pooler
 from ledger.postgres_listening import Listening
-from ledger.postgres_reading import COLUMNS, read_execution, read_log
+from ledger.postgres_reading import COLUMNS, read_execution, read_log, read_sparing
 from ledger.postgres_writing import WritingSession
 from ledger.store import NO_END, Author, Durability
 
@@ -89,9 +89,11 @@ class PostgresStore:
         """Have a function called soon after others inserted, and each second."""
         self._listening = Listening(self._url, self._writing, others_inserted)
 
-    def read_log(self, after: int, limit: int) -> list[Recorded]:
-        """Events of the whole ledger after a position, in order."""
+    def read_log(self, after: int, limit: int, sparing: Collection[str] = ()) -> list[Recorded]:
+        """Events of the whole ledger after a position, in order; see `Store.read_log`."""
         with self._cursor() as cursor:
+            if sparing and (events := read_sparing(cursor, after, limit, sparing)) is not None:
+                return events
             return read_log(cursor, after, limit)
 
     def read_execution(

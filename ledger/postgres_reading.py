@@ -1,6 +1,6 @@
 """Pages of events on PostgreSQL, bounded in bytes by the server."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from psycopg import Cursor
@@ -17,7 +17,7 @@ _LEAST_EVENT_BYTES: Final = 128
 _Cursor = Cursor[tuple[Any, ...]]
 
 
-def _page(order: SQL, where: SQL) -> Composed:
+def _page(order: SQL, where: SQL | Composed) -> Composed:
     """Rows up to so many bytes; the server adds up their sizes without reading long ones."""
     return SQL(
         "SELECT {columns} FROM ("
@@ -30,6 +30,18 @@ def _page(order: SQL, where: SQL) -> Composed:
 
 
 _OF_LOG: Final = _page(SQL("notification_id"), SQL("notification_id > %s"))
+_WITHIN: Final = SQL("notification_id > %s AND notification_id <= %s")
+_END_OF_PAGE: Final = SQL(
+    "SELECT max(notification_id) FROM (SELECT notification_id FROM stored_events"
+    " WHERE notification_id > %s ORDER BY notification_id LIMIT %s) AS scanned"
+)
+_SPARING: Final = _page(
+    SQL("notification_id"),
+    SQL(
+        "{within} AND (topic <> ALL(%s) OR notification_id IN"
+        " (SELECT max(notification_id) FROM stored_events WHERE {within} GROUP BY originator_id))"
+    ).format(within=_WITHIN),
+)
 _OF_EXECUTION: Final = _page(
     SQL("originator_version"),
     SQL("originator_id = %s AND originator_version > %s AND originator_version <= %s"),
@@ -39,6 +51,21 @@ _OF_EXECUTION: Final = _page(
 def read_log(cursor: _Cursor, after: int, limit: int) -> list[Recorded]:
     """Events of the whole ledger after a position, in order."""
     return _read(cursor, _OF_LOG, (after,), limit, LOG_PAGE_BYTES)
+
+
+def read_sparing(
+    cursor: _Cursor, after: int, limit: int, sparing: Collection[str]
+) -> list[Recorded] | None:
+    """The same, of some topics only what is the last event of its aggregate.
+
+    None where that is too large for a page: which is the last depends on where a page ends.
+    """
+    row = cursor.execute(_END_OF_PAGE, (after, limit)).fetchone()
+    end = row[0] if row else None
+    within = (after, end or after)
+    parameters = (*within, sorted(sparing), *within)
+    events = _read(cursor, _SPARING, parameters, limit, LOG_PAGE_BYTES)
+    return events if not events or events[-1].position == end else None
 
 
 def read_execution(cursor: _Cursor, id_: str, after: int, limit: int, until: int) -> list[Recorded]:

@@ -18,8 +18,8 @@ from ledger.file_lock import FileLock
 from ledger.mapper import Recorded, as_recorded
 from ledger.sqlite_connection import Datastore, connect, translated
 from ledger.sqlite_places import LAST_STRETCH, MOST_LATEST, SCHEMA, Places, Stretch
-from ledger.sqlite_reading import count_indexed, page, read_execution
-from ledger.store import LOG_PAGE_BYTES, NO_END, Author, Durability
+from ledger.sqlite_reading import count_indexed, read_execution, read_log, read_sparing
+from ledger.store import NO_END, Author, Durability
 
 _MOST_ROWS = 500  # a statement; what is kept compiled of it is some 150 kB
 # Not NOT IN: for that SQLite makes a table of the topics, anew for each row that is inserted.
@@ -133,15 +133,15 @@ class SQLiteStore:
             last = cursor.lastrowid or last
         return range(last - len(stored_events) + 1, last + 1)
 
-    def read_log(self, after: int, limit: int) -> list[Recorded]:
-        """Events of the whole ledger after a position, in order.
+    def read_log(self, after: int, limit: int, sparing: Collection[str] = ()) -> list[Recorded]:
+        """Events of the whole ledger after a position, in order; see `Store.read_log`.
 
         Stops early, after at least one event, where the page would pass 16 MiB.
         """
-        statement = "SELECT rowid, * FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?"
         with self._cursor() as cursor:
-            cursor.execute(statement, (after, limit))
-            return page(cursor, LOG_PAGE_BYTES)
+            if sparing and (events := read_sparing(cursor, after, limit, sparing)) is not None:
+                return events
+            return read_log(cursor, after, limit)
 
     def read_execution(
         self, id_: str, after: int, limit: int, until: int | None = None

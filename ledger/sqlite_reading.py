@@ -1,13 +1,14 @@
 """Pages of events from a SQLite file, bounded in bytes, and how one aggregate's are found."""
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from operator import itemgetter
 from typing import Final
 
 from ledger.mapper import Recorded, as_recorded
 from ledger.sqlite_places import Stretch
-from ledger.store import PAGE_BYTES
+from ledger.store import LOG_PAGE_BYTES, PAGE_BYTES
 
 _STRETCHES: Final = (
     "SELECT originator_version, position, more FROM event_stretches WHERE originator_id = ? "
@@ -25,6 +26,39 @@ _NAMED_AT_ONCE: Final = 2_000
 _FIRST_FETCH: Final = 8
 _MOST_FETCHED: Final = 1024
 _STATE_OF = itemgetter(Recorded._fields.index("state"))
+
+
+_OF_LOG: Final = "SELECT rowid, * FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_END_OF_PAGE: Final = (
+    "SELECT MAX(rowid) FROM "
+    "(SELECT rowid FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?)"
+)
+_SPARING: Final = (
+    "SELECT rowid, * FROM stored_events WHERE rowid > :after AND rowid <= :end "
+    "AND (topic NOT IN (SELECT value FROM json_each(:sparing)) OR rowid IN "
+    "(SELECT MAX(rowid) FROM stored_events WHERE rowid > :after AND rowid <= :end "
+    "GROUP BY originator_id)) ORDER BY rowid"
+)
+
+
+def read_log(cursor: sqlite3.Cursor, after: int, limit: int) -> list[Recorded]:
+    """Events of the whole ledger after a position, in order."""
+    cursor.execute(_OF_LOG, (after, limit))
+    return page(cursor, LOG_PAGE_BYTES)
+
+
+def read_sparing(
+    cursor: sqlite3.Cursor, after: int, limit: int, sparing: Collection[str]
+) -> list[Recorded] | None:
+    """The same, of some topics only what is the last event of its aggregate.
+
+    None where that is too large for a page: which is the last depends on where a page ends.
+    """
+    (end,) = cursor.execute(_END_OF_PAGE, (after, limit)).fetchone()
+    topics = json.dumps(sorted(sparing))
+    cursor.execute(_SPARING, {"after": after, "end": end or after, "sparing": topics})
+    events = page(cursor, LOG_PAGE_BYTES)
+    return events if not events or events[-1].position == end else None
 
 
 def read_execution(

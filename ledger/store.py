@@ -70,8 +70,15 @@ class Store(Protocol):
         It is also called each second, for a message may be lost; never where there are no others.
         """
 
-    def read_log(self, after: int, limit: int) -> list[Recorded]:
-        """Events of the whole ledger after a position, in order."""
+    def read_log(self, after: int, limit: int, sparing: Collection[str] = ()) -> list[Recorded]:
+        """Events of the whole ledger after a position, in order.
+
+        Args:
+            after: the position.
+            limit: the most events to look at.
+            sparing: topics whose events are left out, but for one that is its aggregate's last
+                among those looked at. So the last event looked at is always there.
+        """
 
     def read_execution(
         self, id_: str, after: int, limit: int, until: int | None = None

@@ -52,7 +52,9 @@ class _LogUntil:
         self._log = log
         self.position = position
 
-    def read_log(self, after: int, limit: int) -> Sequence[Recorded]:
+    def read_log(
+        self, after: int, limit: int, _sparing: Collection[str] = ()
+    ) -> Sequence[Recorded]:
         events = self._log.read_log(after, limit)
         return [event for event in events if event.position <= self.position]
 

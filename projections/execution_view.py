@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from sqlalchemy import Connection, MetaData, select, tuple_
 
-from ledger.events import Annotated, Created
+from ledger.events import FRAME_TOPICS, Annotated, Created
 from ledger.mapper import Recorded
 from projections.bulk import update, upsert
 from projections.execution_rows import CHANGES, TOPICS, Row, change, touch
@@ -27,6 +27,7 @@ class Executions:
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
     topics: ClassVar[frozenset[str] | None] = TOPICS
+    by_the_last: ClassVar[frozenset[str]] = frozenset(FRAME_TOPICS)
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page. Executions of which it holds frames only are touched, not read."""

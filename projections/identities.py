@@ -1,6 +1,6 @@
 """Pages of the log, and who the executions in them are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 
 from ledger.events import Created
@@ -21,9 +21,9 @@ class LogReader:
         self._most_known = most_known
         self._known: dict[str, Identity] = {}  # in order of use, the latest last
 
-    def page(self, after: int, limit: int) -> Page:
+    def page(self, after: int, limit: int, sparing: Collection[str] = ()) -> Page:
         """At most `limit` events after a position, with the identities of their executions."""
-        events = self._log.read_log(after, limit)
+        events = self._log.read_log(after, limit, sparing)
         return Page(events, self.identities(events))
 
     def identities(self, events: Sequence[Recorded]) -> Mapping[str, Identity]:

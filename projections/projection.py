@@ -5,11 +5,12 @@ its tracking position moves past that page, so that any restart and any redelive
 rows.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from sqlalchemy import Connection, MetaData
 
+from ledger.events import FRAME_TOPICS
 from ledger.mapper import Recorded
 
 
@@ -61,6 +62,29 @@ class Projection(Protocol):
         """Fold the page into the tables, within the caller's transaction."""
 
 
+@runtime_checkable
+class TouchedByTheLast(Protocol):
+    """A projection for which some events only count when nothing comes after them.
+
+    Attributes:
+        by_the_last: topics, of whose events in a page the last one of each aggregate is enough.
+    """
+
+    by_the_last: ClassVar[frozenset[str]]
+
+
+def dispensable(projections: Collection[Projection]) -> frozenset[str]:
+    """Topics of frames that these projections can do without where others come after them."""
+    spared = frozenset(FRAME_TOPICS)
+    for projection in projections:
+        topics = projection.topics
+        by_the_last = (
+            projection.by_the_last if isinstance(projection, TouchedByTheLast) else frozenset()
+        )
+        spared &= by_the_last if topics is None else spared - topics | by_the_last
+    return spared
+
+
 class Log(Protocol):
     """What a projection reads from: the ledger, or anything that can do these."""
 
@@ -68,8 +92,12 @@ class Log(Protocol):
     def position(self) -> int:
         """The position of the last event; 0 in an empty log."""
 
-    def read_log(self, after: int, limit: int) -> Sequence[Recorded]:
-        """At most `limit` events after a position, in order."""
+    def read_log(self, after: int, limit: int, sparing: Collection[str] = ()) -> Sequence[Recorded]:
+        """At most `limit` events after a position, in order.
+
+        Of the topics in `sparing` those may be left out after which there are, in this stretch,
+        others of the same aggregate.
+        """
 
     def read_first(self, ids: Sequence[str]) -> Sequence[Recorded]:
         """The first event of each of these aggregates."""

@@ -11,7 +11,7 @@ from projections import builds, tracking
 from projections.dialect import is_kept_waiting
 from projections.folding import Portions, fold_or_park, until
 from projections.identities import LogReader
-from projections.projection import Log, Page, Projection
+from projections.projection import Log, Page, Projection, dispensable
 from projections.store import ViewStore, with_names
 from projections.times import micros
 
@@ -45,6 +45,7 @@ class Rebuild:
         self._reader = LogReader(log)
         self._clock = clock
         self._page_size = page_size
+        self._sparing = dispensable(projections)
         builds.prepare(store)
         self._builds = builds.begin(store, *projections)
         self._names = builds.names_of_all(self._builds)
@@ -57,7 +58,7 @@ class Rebuild:
         """
         while True:
             end = self._log.position
-            page = self._reader.page(self._position, self._page_size)
+            page = self._reader.page(self._position, self._page_size, self._sparing)
             with self._store.writing(self._names) as connection:
                 self._fold(connection, page)
             advance(self._position, max(self._position, self._log.position))

@@ -15,7 +15,7 @@ from projections.folding import Portions, describe, fold, fold_or_park, is_store
 from projections.follower import ATTEMPTS, Follower, Group, groups, load
 from projections.identities import LogReader
 from projections.leases import Terms, leadership
-from projections.projection import Log, Page, Projection
+from projections.projection import Log, Page, Projection, dispensable
 from projections.store import ViewStore
 from projections.times import micros
 
@@ -113,7 +113,9 @@ class Steps:
 
     def _advance(self, group: Group, ahead: int | None) -> bool:
         """Fold one page for a group; it stops where the group ahead stands, so that they meet."""
-        page = self._reader.page(group[0].position, self._page_size)
+        alone = ahead is None and not self.ready  # a backlog, of which every page is folded whole
+        sparing = dispensable([follower.projection for follower in group]) if alone else ()
+        page = self._reader.page(group[0].position, self._page_size, sparing)
         if ahead is not None:
             page = until(page, ahead)
         if not page.events:

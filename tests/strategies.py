@@ -1,6 +1,6 @@
 """Whole histories for property tests, made by the real aggregate and the real mapper."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -37,8 +37,10 @@ class MemoryLog:
     def position(self) -> int:
         return self.events[-1].position if self.events else 0
 
-    def read_log(self, after: int, limit: int) -> list[Recorded]:
-        return [event for event in self.events if event.position > after][:limit]
+    def read_log(self, after: int, limit: int, sparing: Collection[str] = ()) -> list[Recorded]:
+        page = [event for event in self.events if event.position > after][:limit]
+        last = {event.id: event for event in page}
+        return [event for event in page if event.topic not in sparing or event is last[event.id]]
 
     def read_first(self, ids: Sequence[str]) -> list[Recorded]:
         return [event for event in self.events if event.version == 1 and event.id in ids]

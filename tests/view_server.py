@@ -5,7 +5,7 @@ Run as `python -m tests.view_server VIEWS LOG HOLDER SECONDS`, until its input e
 
 import pickle
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ledger.mapper import Recorded
@@ -31,9 +31,9 @@ class FileLog(MemoryLog):
         self._look()
         return super().position
 
-    def read_log(self, after: int, limit: int) -> list[Recorded]:
+    def read_log(self, after: int, limit: int, sparing: Collection[str] = ()) -> list[Recorded]:
         self._look()
-        return super().read_log(after, limit)
+        return super().read_log(after, limit, sparing)
 
     def append(self, events: Iterable[Recorded]) -> None:
         """Record."""

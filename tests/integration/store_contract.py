@@ -6,7 +6,14 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from ledger.errors import LedgerClosed, StoreFailed
-from ledger.events import FRAME_TOPICS, Annotated, Created, Thought
+from ledger.events import (
+    FRAME_TOPICS,
+    Annotated,
+    ContentStreamed,
+    Created,
+    Thought,
+    ToolStarted,
+)
 from ledger.store import Store
 
 FRAMES = 100_000
@@ -67,6 +74,36 @@ class StoreContract:
             [(5, "b", 2)],
             [],
         ]
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+    def test_of_spared_topics_a_page_has_what_is_the_last_of_its_aggregate(
+        self, store: Store, limit: int
+    ) -> None:
+        """The model is the plain page, without what others of the same aggregate come after."""
+        spared = {Thought.TOPIC, ContentStreamed.TOPIC}
+        store.insert_events([*run("a", 4), *run("b", 3), event("a", 5, ToolStarted.TOPIC)])
+        store.insert_events([event("b", 4), event("a", 6), event("b", 5, Annotated.TOPIC)])
+        after = 0
+
+        while plain := store.read_log(after, limit):
+            last = {each.id: each for each in plain}
+            wanted = [e for e in plain if e.topic not in spared or e is last[e.id]]
+            assert store.read_log(after, limit, spared) == wanted
+            after = plain[-1].position
+
+        assert after == 11
+        assert store.read_log(after, limit, spared) == []
+
+    def test_a_page_too_large_for_one_spares_nothing(self, store: Store) -> None:
+        """Which event is the last depends on where a page ends."""
+        first = run("a", 10, size=2_000_000)
+        store.insert_events([*first, event("a", 11, Annotated.TOPIC, size=2_000_000)])
+        store.insert_events([event("b", n, Annotated.TOPIC, size=2_000_000) for n in range(1, 12)])
+
+        page = store.read_log(0, 100, {Thought.TOPIC})
+
+        assert page == store.read_log(0, 100)
+        assert len(page) < 22
 
     def test_an_execution_is_read_after_a_version_and_up_to_one(self, store: Store) -> None:
         store.insert_events([*run("a", 9), *run("b", 9)])

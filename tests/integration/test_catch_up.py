@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -245,12 +245,12 @@ def test_the_loop_outlives_a_log_that_cannot_be_read(store: ViewStore, log: Memo
     class Flickering(MemoryLog):
         reads = 0
 
-        def read_log(self, after: int, limit: int) -> list[Recorded]:
+        def read_log(self, after: int, limit: int, sparing: Collection[str] = ()) -> list[Recorded]:
             self.reads += 1
             if self.reads == 2:
                 message = "the disk is away"
                 raise OSError(message)
-            return super().read_log(after, limit)
+            return super().read_log(after, limit, sparing)
 
     tally = Tally()
     catch_up = CatchUp(store, [tally], Flickering(log.events), page_size=10)
