@@ -229,7 +229,10 @@ def read_query(model: type[M], request: web.Request) -> M:
 def invalid(error: ValidationError, where: str = "") -> InvalidRequest:
     """A validation error in words for the sender: the path of each problem, and the problem."""
     problems = [
-        {"path": _path(where, problem["loc"]), "message": problem["msg"]}
+        {
+            "path": _path(where, problem["loc"]),
+            "message": problem["msg"].removeprefix("Value error, "),
+        }
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     first = problems[0]

@@ -166,9 +166,12 @@ class Settings(BaseModel):
             "knows; 0 counts them as nothing, and then a budget of money stops no such run."
         ),
     )
-    log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")
+    log_format: Literal["json", "console"] = Field(
+        "json", description="How log lines are written: `json`, or `console` for people."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least severe level that is written."
+        "info",
+        description="The least severe level that is written: `debug`, `info`, `warning`, `error`.",
     )
 
     @field_validator("prices", mode="before")
@@ -265,10 +268,15 @@ def read_settings(environment: Mapping[str, str] = os.environ, **given: Any) -> 
     return settings
 
 
+def _plain(message: str) -> str:
+    """What a validator of ours says, without the library's words before it."""
+    return message.removeprefix("Value error, ")
+
+
 def _in_words(error: ValidationError | InvalidJson) -> str:
     if isinstance(error, InvalidJson):
         return f"LEDGER_PRICES: {error}"
     return "; ".join(
-        f"{_PREFIX}{'.'.join(str(step) for step in problem['loc']).upper()}: {problem['msg']}"
+        f"{_PREFIX}{'.'.join(map(str, problem['loc'])).upper()}: {_plain(problem['msg'])}"
         for problem in error.errors(include_url=False)
     )

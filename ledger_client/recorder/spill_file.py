@@ -18,6 +18,8 @@ from ledger_client.options import Options
 SUFFIX: Final = ".ndjson"
 _REFUSED: Final = ".refused"
 _PIECE = 65536
+_APPENDING: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+_OURS_ALONE: Final = 0o600
 
 
 class SpillFile:
@@ -36,7 +38,7 @@ class SpillFile:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = directory / f"{name}{SUFFIX}"
         unnamed = path.with_suffix(".new")
-        handle = os.open(unnamed, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(unnamed, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, _OURS_ALONE)
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.write(handle, f"{encode(target_of(options))}\n".encode())
         unnamed.rename(path)  # locked before others can see it
@@ -74,8 +76,10 @@ class SpillFile:
 
     def note_refused(self, line: bytes, why: str) -> None:
         """Keep a line, and why the server did not take it, beside the file."""
-        with suppress(OSError), self.path.with_suffix(_REFUSED).open("ab") as file:
-            file.write(f"{encode({'refused': why})}\n".encode() + line)
+        with suppress(OSError):
+            handle = os.open(self.path.with_suffix(_REFUSED), _APPENDING, _OURS_ALONE)
+            with open(handle, "ab") as file:
+                file.write(f"{encode({'refused': why})}\n".encode() + line)
 
     def remove(self) -> None:
         """Delete it and let go."""

@@ -9,7 +9,7 @@ from ledger.strict_json import encode
 from server.cli.frames import short
 from server.cli.help import LOOK
 from server.cli.lookup import json_object
-from server.cli.output import coloured, short_time, table
+from server.cli.output import clean, coloured, short_time, table
 from server.cli.session import Session, asks
 
 app = typer.Typer(
@@ -124,4 +124,5 @@ async def _decide(
 ) -> None:
     body = {"decision": decision, "reason": reason, "payload_digest": digest}
     reply = await session.api.post(f"/approvals/{id_}/decide", body)
-    session.show(reply, f"{id_} is {reply.data['status']}, by {reply.data['decided_by']}")
+    by = reply.data["decided_by_name"] or reply.data["decided_by"]
+    session.show(reply, f"{id_} is {reply.data['status']}, by {clean(by)}")

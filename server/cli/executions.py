@@ -8,16 +8,15 @@ from rich.text import Text
 from rich.tree import Tree
 
 from server.cli.connection import Reply
-from server.cli.failures import CommandFailed
-from server.cli.following import follow
-from server.cli.frames import frames_of, print_frame, short
+from server.cli.failures import UNREACHABLE, CommandFailed
+from server.cli.following import follow, stream_of
+from server.cli.frames import frames_of, print_frame, printed, short
 from server.cli.help import LOOK
 from server.cli.lookup import agent_id, end_of, json_object, moment, pairs
 from server.cli.output import (
     clean,
     coloured,
     money,
-    print_bytes,
     seconds,
     short_time,
     table,
@@ -241,13 +240,19 @@ async def watch(
     for good before it ended.
     """
     if raw:
-        await _print_raw(session, f"/executions/{execution_id}/stream", {"replay": True})
-        return
-    async for frame in follow(session.api, execution_id, patience):
-        print_frame(frame, as_json=session.as_json)
-        if frame.name == "error":
-            message = f"execution {execution_id} {frame.data['status']}"
-            raise CommandFailed(message)
+        frames = frames_of(printed(session.api.stream(*stream_of(execution_id))))
+    else:
+        frames = follow(session.api, execution_id, patience)
+    last = None
+    async for last in frames:
+        if not raw:
+            print_frame(last, as_json=session.as_json)
+    if last is None or not last.is_last:
+        message = f"the stream ended before execution {execution_id} did; watch it again"
+        raise CommandFailed(message, UNREACHABLE)
+    if last.name == "error":
+        message = f"execution {execution_id} {last.data['status']}"
+        raise CommandFailed(message)
 
 
 @app.command()
@@ -269,17 +274,10 @@ async def replay(
       execution-ledger executions replay ID --raw > run.sse
     """
     query: dict[str, Any] = {"speed": speed, "starting_after": after, "until": until}
-    path = f"/executions/{execution_id}/replay"
-    if raw:
-        await _print_raw(session, path, query)
-        return
-    async for frame in frames_of(session.api.stream(path, query)):
-        print_frame(frame, as_json=session.as_json)
-
-
-async def _print_raw(session: Session, path: str, query: dict[str, Any]) -> None:
-    async for chunk in session.api.stream(path, query):
-        print_bytes(chunk)
+    stream = session.api.stream(f"/executions/{execution_id}/replay", query)
+    async for frame in frames_of(printed(stream) if raw else stream):
+        if not raw:
+            print_frame(frame, as_json=session.as_json)
 
 
 @app.command()

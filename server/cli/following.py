@@ -6,7 +6,7 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Final
 
-from server.cli.connection import Api, Refusal, Unreachable
+from server.cli.connection import Api, Query, Refusal, Unreachable
 from server.cli.frames import Frame, frames_of
 from server.cli.output import warn
 
@@ -64,12 +64,17 @@ async def follow(api: Api, execution_id: str, patience: float) -> AsyncIterator[
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
+def stream_of(execution_id: str, after: int = 0) -> tuple[str, Query]:
+    """Path and query of all that comes after a frame."""
+    query: Query = {"replay": True, "starting_after": after}
+    return f"/executions/{execution_id}/stream", query
+
+
 async def _frames(api: Api, execution_id: str, last: int, line: _Line) -> AsyncIterator[Frame]:
     """Frames of one connection, to the end of the execution; else it raises Unreachable."""
-    query = {"replay": True, "starting_after": last}
-    chunks = line.noted(api.stream(f"/executions/{execution_id}/stream", query))
+    chunks = api.stream(*stream_of(execution_id, last))
     try:
-        async for frame in frames_of(chunks):
+        async for frame in frames_of(line.noted(chunks)):
             yield frame
             if frame.is_last:
                 return

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from rich.text import Text
 
 from ledger.strict_json import decode_stored, encode
-from server.cli.output import clean, coloured, money, print_json, say, seconds
+from server.cli.output import clean, coloured, money, print_bytes, print_json, say, seconds
 
 _LONGEST = 300
 
@@ -45,6 +45,13 @@ def _frame(raw: bytes) -> Frame | None:
         return None
     data = decode_stored(fields[b"data"])
     return Frame(fields[b"event"].decode(), int(fields[b"id"]), data, raw + b"\n\n")
+
+
+async def printed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, printed as they are."""
+    async for chunk in chunks:
+        print_bytes(chunk)
+        yield chunk
 
 
 def print_frame(frame: Frame, *, as_json: bool) -> None:

@@ -67,7 +67,9 @@ def _create_offline(database: str, name: str, role: Role, opens: str) -> dict[st
         first = _has_no_keys(offline)
         workspace = opens or (ANY_WORKSPACE if first else DEFAULT_WORKSPACE)
         if first and (role is not Role.ADMIN or workspace != ANY_WORKSPACE):
-            message = "the first key must be an admin's of every workspace: --role admin"
+            message = (
+                "the first key must be an admin's of every workspace: --role admin --opens '*'"
+            )
             raise CommandFailed(message, USAGE)
         secret = new_secret()
         command = CreateKey(name, role, workspace, digest_of_secret(secret))

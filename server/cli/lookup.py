@@ -93,7 +93,7 @@ def json_object(given: str, option: str) -> dict[str, Any]:
         message = f"{option}: {error.strerror}: {given[1:]}"
         raise CommandFailed(message, USAGE) from None
     except InvalidJson as error:
-        message = f"{option}: {error}"
+        message = f"{option}: this is not JSON: {error}"
         raise CommandFailed(message, USAGE) from None
     if not isinstance(value, dict):
         message = f"{option}: not a JSON object"

@@ -61,7 +61,8 @@ def say(*renderables: Any) -> None:
     """Print for people, at once also into a pipe."""
     out = console()
     for each in renderables:
-        out.print(Text(each) if isinstance(each, str) else each)
+        line = Text(each) if isinstance(each, str) else each
+        out.print(line, soft_wrap=isinstance(line, Text))  # what is copied must stay one line
     out.file.flush()
 
 

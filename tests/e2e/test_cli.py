@@ -187,6 +187,7 @@ def test_watching_a_run_that_failed_exits_with_1(cli: Cli) -> None:
 
     id_ = asked.removeprefix("execution-ledger: execution ").split(" ")[0]
     assert f"execution {id_} failed" in cli("executions", "watch", id_, fails=1)
+    assert f"execution {id_} failed" in cli("executions", "watch", id_, "--raw", fails=1)
 
 
 def test_a_parked_run_is_cancelled(cli: Cli, parked: Json) -> None:

@@ -78,6 +78,18 @@ def test_a_watch_gives_up_on_a_server_that_stays_away(server: ServerProcess, run
     assert f"no server answers at {server.url}" in told
 
 
+def test_a_raw_watch_says_that_it_is_not_whole(server: ServerProcess, running: str) -> None:
+    with watching(server, running, "--raw") as watch:
+        read_until(watch, "still here")
+        server.stop()
+        rest, told = watch.communicate(timeout=SECONDS)
+    server.start()
+
+    assert watch.returncode == 3
+    assert "watch it again" in told
+    assert "event: done" not in rest
+
+
 def test_a_watch_of_nothing_does_not_wait(server: ServerProcess) -> None:
     with watching(server, "nobody") as watch:
         _, told = watch.communicate(timeout=SECONDS)

@@ -233,6 +233,7 @@ def test_a_run_that_the_server_refuses_is_kept_for_people(tmp_path: Path) -> Non
 
     (kept,) = tmp_path.iterdir()
     assert kept.suffix == ".refused"
+    assert kept.stat().st_mode & 0o777 == 0o600
     assert "agent_archived" in kept.read_text("utf-8")
 
 
