@@ -88,12 +88,15 @@ class AlreadyDecided(Refused):
 
     code = "already_decided"
 
-    def __init__(self, approval_id: str, status: Status) -> None:
+    def __init__(self, approval_id: str, status: Status, awaited: str | None = None) -> None:
+        """`awaited` is the approval that the execution waits for instead, if there is one."""
         what = f"approval {approval_id!r} is not" if approval_id else "no approval is"
+        instead = f" of {awaited!r} now" if awaited else ""
         super().__init__(
-            f"{what} waiting for a decision (any more); the execution is {status}",
+            f"{what} waiting for a decision (any more); the execution is {status}{instead}",
             approval_id=approval_id,
             status=status,
+            **({"awaited": awaited} if awaited else {}),
         )
 
 

@@ -210,7 +210,7 @@ class Execution(BaseAggregate[str]):
 
     def _awaited(self, approval_id: str) -> PendingApproval:
         if self.approval is None or approval_id != self.approval.id:
-            raise AlreadyDecided(approval_id, self.status)
+            raise AlreadyDecided(approval_id, self.status, self.approval and self.approval.id)
         return self.approval
 
     def check_lease(self, lease: str | None) -> None:

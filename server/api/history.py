@@ -185,7 +185,8 @@ def _wanted(types: str | None) -> Callable[[Recorded], bool]:
     names = _names(types)
     unknown = names - _TYPES
     if unknown:
-        raise InvalidQuery("type", f"there is no event type {min(unknown)!r}")
+        known = ", ".join(sorted(_TYPES))
+        raise InvalidQuery("type", f"there is no event type {min(unknown)!r}; there are {known}")
     return lambda event: event.type in names
 
 

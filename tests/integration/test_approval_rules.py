@@ -237,7 +237,8 @@ async def test_nobody_decides_on_what_was_edited(api: Api) -> None:
     old = await asked(api)
     new = (await supersede(api, old, payload={"pay": "12.00"})).data
 
-    assert_problem(await decide(api, old), 400, "already_decided")
+    refusal = assert_problem(await decide(api, old), 400, "already_decided", f"{new['id']!r} now")
+    assert refusal["awaited"] == new["id"]
     assert_problem(await supersede(api, old, payload={}), 400, "already_decided")
     stale = {"payload_digest": old["payload_digest"]}
     assert_problem(await decide(api, new, "approve", **stale), 400, "digest_mismatch")
