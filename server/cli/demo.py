@@ -20,6 +20,7 @@ from server.cli.frames import frames_of, readable
 from server.cli.offline import settings_for
 from server.cli.output import money, say
 from server.cli.serving import run_to_the_end
+from server.cli.session import ApiKey
 from server.demo import PRICES, agents
 from server.demo.tour import Toured, take_tour
 from server.logs import configure_logs
@@ -39,6 +40,7 @@ def demo(
         str,
         typer.Option(metavar="URL", help="sqlite:///PATH or postgresql://..., to keep its data."),
     ] = "",
+    api_key: ApiKey = "",
 ) -> None:
     """Run the server with sample agents, nothing to configure.
 
@@ -53,7 +55,7 @@ def demo(
         with _data(database) as url:
             settings = _settings(host, port, url)
             configure_logs(settings)
-            run_to_the_end(_demo(settings, once=once), settings)
+            run_to_the_end(_demo(settings, api_key, once=once), settings)
     except CommandFailed as failure:
         leave(failure)
 
@@ -100,13 +102,13 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-async def _demo(settings: Settings, *, once: bool) -> None:
+async def _demo(settings: Settings, api_key: str, *, once: bool) -> None:
     """The server, and the tour beside it; the server's end is the demo's end."""
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     server = asyncio.create_task(
         run_server(settings, agents, worker=True, on_ready=address.set_result)
     )
-    tour = asyncio.create_task(_tour(address, once=once))
+    tour = asyncio.create_task(_tour(address, api_key, once=once))
     await asyncio.wait({server, tour}, return_when=asyncio.FIRST_COMPLETED)
     if tour.done() and not once and tour.exception() is None:
         await server
@@ -119,18 +121,23 @@ async def _demo(settings: Settings, *, once: bool) -> None:
             raise error
 
 
-async def _tour(address: "asyncio.Future[str]", *, once: bool) -> None:
+async def _tour(address: "asyncio.Future[str]", api_key: str, *, once: bool) -> None:
     url = await address
     say(f"Serving at {url}", "", "Asking the demo agents for some runs:")
     try:
-        async with Api(url) as api:
+        async with Api(url, api_key) as api:
             toured = await take_tour(api)
             say("", executions_table(toured.executions), "")
             if once:
                 await _show(api, toured)
             else:
-                _invite(url, toured)
-    except (Refusal, Unreachable) as error:
+                _invite(url, toured, has_keys=bool(api_key))
+    except Refusal as refusal:
+        message = str(refusal)
+        if refusal.code == "unauthorized":
+            message += "; this ledger has keys: set LEDGER_API_KEY"
+        raise CommandFailed(message) from None
+    except Unreachable as error:
         raise CommandFailed(str(error)) from None
 
 
@@ -148,19 +155,20 @@ async def _show(api: Api, toured: Toured) -> None:
         say(readable(frame))
 
 
-def _invite(url: str, toured: Toured) -> None:
+def _invite(url: str, toured: Toured, *, has_keys: bool) -> None:
     id_ = toured.waiting["id"]
     base = f"{url}/api/v1/executions"
+    curl = 'curl -s -H "X-API-Key: $LEDGER_API_KEY"' if has_keys else "curl -s"
     done = toured.approved["id"]
     say(
         "Try these:",
         "",
         "  the runs for gold customers",
-        f"    curl -s '{base}?metadata.tier=gold&fields=id,agent_name,status,cost_usd'",
+        f"    {curl} '{base}?metadata.tier=gold&fields=id,agent_name,status,cost_usd'",
         "  a replay, at the pace at which it was recorded",
-        f"    curl -sN '{base}/{done}/replay?speed=1'",
+        f"    {curl} -N '{base}/{done}/replay?speed=1'",
         "  approve the refund that waits, then look at it again",
-        f"    curl -s -X POST '{base}/{id_}/approve'",
+        f"    {curl} -X POST '{base}/{id_}/approve'",
         f"    execution-ledger executions watch {id_} --server {url}",
         "",
         f"API: {url}/docs",

@@ -537,6 +537,18 @@ def test_the_demo_shows_its_runs_and_ends() -> None:
     assert "completed in" in done.stdout.splitlines()[-1]
 
 
+def test_the_demo_of_a_ledger_with_keys_needs_one(tmp_path: Path) -> None:
+    database = ("--database", f"sqlite:///{tmp_path / 'kept.db'}")
+    secret = run("keys", "create", "ops", "--role", "admin", *database).stdout.strip()
+
+    refused = run("demo", "--once", "--port", "0", *database)
+    done = run("demo", "--once", "--port", "0", *database, LEDGER_API_KEY=secret)
+
+    assert refused.returncode == 1
+    assert "set LEDGER_API_KEY" in refused.stderr
+    assert done.returncode == 0, done
+
+
 def test_the_demo_takes_another_port_and_its_suggestions_do_what_they_say(
     url: str, tmp_path: Path
 ) -> None:
