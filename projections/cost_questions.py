@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from projections.cost_tables import BY_LABEL, CUTS, HOUR, HOURS, Cut
 from projections.errors import InvalidQuery
-from projections.filters import Condition, Filters, parse_filters
+from projections.filters import NOT_CONDITIONS, Condition, Filters, parse_filters
 from projections.labels import METADATA, metadata_name
 from projections.times import micros
 
@@ -116,13 +116,14 @@ def parse_question(workspace: str, parameters: Iterable[tuple[str, str]]) -> Que
     scope = given.pop("scope", "") or Scope.OWN
     if scope not in set(Scope):
         raise InvalidQuery("scope", f"{scope[:40]!r} is none of {', '.join(Scope)}")
-    if in_vain := sorted(_OF_LISTS.intersection(given)):
+    if in_vain := sorted(NOT_CONDITIONS.intersection(given)):
         raise InvalidQuery(in_vain[0], "totals have no pages; they are ordered by their groups")
-    filters = parse_filters(given.items())
+    filters = parse_filters(given.items(), offered=_OWN)
     return question(workspace, filter(None, by), filters, period, Scope(scope))
 
 
-_OF_LISTS: Final = frozenset({"page", "limit", "cursor", "sort", "fields"})
+_OWN: Final = ("from", "to", "group_by", "scope")
+"""What only totals are asked by."""
 
 
 def _date(name: str, text: str) -> date | None:

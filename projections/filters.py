@@ -68,20 +68,30 @@ class Filters(NamedTuple):
         return all(condition.holds(row) for condition in self.conditions)
 
 
-def parse_filters(parameters: Iterable[tuple[str, str]]) -> Filters:
+NOT_CONDITIONS: Final = frozenset({"page", "limit", "cursor", "sort", "fields"})
+"""Parameters of a list that say nothing of what is in it."""
+
+
+def parse_filters(
+    parameters: Iterable[tuple[str, str]], offered: Iterable[str] = NOT_CONDITIONS
+) -> Filters:
     """Read the parameters of a request.
 
     A parameter without a value does not count, except `metadata.<key>=`, which asks for the empty
     text. Conditions must all hold, also two of the same name.
 
+    Args:
+        parameters: names and texts.
+        offered: what is told, beside the conditions, to whoever gives a parameter that is unknown.
+
     Raises:
         InvalidQuery: names the parameter that is unknown or has no meaning.
     """
     given = [(name, text) for name, text in parameters if text or name.startswith(METADATA)]
-    special = {name: text for name, text in given if name in _NOT_CONDITIONS}
+    special = {name: text for name, text in given if name in NOT_CONDITIONS}
     return Filters(
         conditions=tuple(
-            _condition(name, text) for name, text in given if name not in _NOT_CONDITIONS
+            _condition(name, text, offered) for name, text in given if name not in NOT_CONDITIONS
         ),
         sort=_parsed("sort", _sort, special.get("sort", "-created_at")),
         page=PageRequest.of(special.get("page"), special.get("limit"), special.get("cursor")),
@@ -89,15 +99,12 @@ def parse_filters(parameters: Iterable[tuple[str, str]]) -> Filters:
     )
 
 
-_NOT_CONDITIONS = frozenset({"page", "limit", "cursor", "sort", "fields"})
-
-
-def _condition(name: str, text: str) -> Condition:
+def _condition(name: str, text: str, offered: Iterable[str]) -> Condition:
     if name.startswith(METADATA):
         label = metadata_name(_parsed("metadata", _text, name.removeprefix(METADATA)))
         return Condition(label, METADATA_FILTER, (label, _parsed(name, _label_value, text)))
     if name not in FILTERS:
-        known = ", ".join([*FILTERS, METADATA + "<key>", *sorted(_NOT_CONDITIONS)])
+        known = ", ".join([*FILTERS, METADATA + "<key>", *sorted(offered)])
         raise InvalidQuery(name, f"there is no such filter; there are {known}")
     return Condition(name, FILTERS[name], _parsed(name, FILTERS[name].parse, text))
 

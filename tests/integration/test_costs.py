@@ -170,6 +170,17 @@ async def test_an_unknown_grouping_or_filter_is_refused_by_name(api: Api, query:
     assert_problem(await api.get("/costs", **asked), 400, "invalid_query", next(iter(query)))
 
 
+async def test_what_is_offered_instead_of_an_unknown_filter_can_be_asked_for(api: Api) -> None:
+    told = (await api.get("/costs", colour="red")).body["detail"]
+    offered = told.partition("there are ")[2].split(", ")
+
+    for name in offered:
+        reply = await api.get("/costs", **{name.replace("<key>", "plan"): "x"})
+        assert "there is no such filter" not in reply.text.decode()
+        assert "totals have no pages" not in reply.text.decode()
+    assert "agent_id" in offered
+
+
 @pytest.mark.parametrize(
     ("group_by", "groups"),
     [("version", 1), ("provider", 1), ("status", 1), ("status,metadata.team", 2)],
