@@ -167,6 +167,8 @@ async def events(
 ) -> None:
     """List what was recorded, event by event: the audit history.
 
+    What an event says is cut off where it is long; with --json it is whole.
+
     Examples:
       execution-ledger executions events ID
       execution-ledger executions events ID --type approval_requested,approved,rejected
