@@ -21,7 +21,7 @@ from tests.bench.history import write_log
 from tests.bench.plan import Plan, note
 from tests.bench.process import POSTGRES
 from tests.bench.result import Goal, Row, against, alone
-from tests.bench.samples import FIFTY
+from tests.bench.samples import FIFTY, STREAMED
 from tests.postgres import fresh_schema
 
 _PAGE = 2_000
@@ -42,6 +42,10 @@ def measure(plan: Plan) -> list[Row]:
         note(f"rebuild: {turns[-1][1]:,.0f} events a second")
         with calmed():
             rates = [place.rebuild(plan.rounds + turn) for turn in range(plan.rounds)]
+    streamed = plan.database("streamed")
+    write_log(streamed, plan.choose(25, 375), STREAMED)
+    with _place(streamed) as place, calmed():
+        of_streamed = [place.rebuild(turn) for turn in range(plan.rounds)]
     what = f"rebuild of all {len(ALL)} views"
     return [
         against(what, "events/s", turns, place.ratio),
@@ -51,6 +55,7 @@ def measure(plan: Plan) -> list[Row]:
             rates,
             Goal("ours", "at least", place.goal),
         ),
+        alone(f"{what}, runs of 400 events", "events/s", of_streamed),
     ]
 
 
@@ -89,7 +94,9 @@ class _OnSQLite:
 
     def rebuild(self, turn: int) -> float:
         """Events a second."""
-        return _rebuilt(self._file, f"sqlite:///{self._file.with_name(f'views-{turn}.db')}")
+        return _rebuilt(
+            self._file, f"sqlite:///{self._file.with_name(f'{self._file.stem}-views-{turn}.db')}"
+        )
 
 
 class _OnPostgres:

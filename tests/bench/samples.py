@@ -30,6 +30,9 @@ class Shape(NamedTuple):
 FIFTY = Shape(contents=32, tools=4, usages=2, extras=True)
 """Fifty events: 40 frames, of which 4 pairs of a tool's start and end."""
 
+STREAMED = Shape(contents=382, tools=4, usages=2, extras=True)
+"""Four hundred events: the same facts, and an answer that is streamed word by word."""
+
 SHORT = Shape(contents=1, usages=1)
 """Five events: enough for every column that a list shows."""
 
