@@ -21,6 +21,7 @@ from server.auth import ADMIT, NOBODY, Permission, Principal
 from server.errors import InvalidRequest, PayloadTooLarge
 from server.leases import digest_of_token
 from server.services import SERVICES, Services
+from server.validation import problems_of
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 """The name of a request, in its log lines and in the envelopes of what it recorded."""
@@ -222,18 +223,14 @@ def read_query(model: type[M], request: web.Request) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise InvalidQuery(str(problem["loc"][0]), problem["msg"]) from None
+        problem = problems_of(error)[0]
+        raise InvalidQuery(str(problem.steps[0]), problem.message) from None
 
 
 def invalid(error: ValidationError, where: str = "") -> InvalidRequest:
     """A validation error in words for the sender: the path of each problem, and the problem."""
     problems = [
-        {
-            "path": _path(where, problem["loc"]),
-            "message": problem["msg"].removeprefix("Value error, "),
-        }
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+        {"path": _path(where, steps), "message": message} for steps, message in problems_of(error)
     ]
     first = problems[0]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ledger.database import SQLITE, file_of, is_known, is_postgres, shown
 from ledger.strict_json import InvalidJson, decode
 from ledger.usage import Price
+from server.validation import problems_of
 
 _PREFIX = "LEDGER_"
 _OF_CLIENTS = frozenset(
@@ -268,15 +269,10 @@ def read_settings(environment: Mapping[str, str] = os.environ, **given: Any) -> 
     return settings
 
 
-def _plain(message: str) -> str:
-    """What a validator of ours says, without the library's words before it."""
-    return message.removeprefix("Value error, ")
-
-
 def _in_words(error: ValidationError | InvalidJson) -> str:
     if isinstance(error, InvalidJson):
         return f"LEDGER_PRICES: {error}"
     return "; ".join(
-        f"{_PREFIX}{'.'.join(map(str, problem['loc'])).upper()}: {_plain(problem['msg'])}"
-        for problem in error.errors(include_url=False)
+        f"{_PREFIX}{'.'.join(map(str, steps)).upper()}: {message}"
+        for steps, message in problems_of(error)
     )
