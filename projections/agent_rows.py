@@ -22,7 +22,6 @@ from ledger.strict_json import decode_exact, encode
 from projections.changes import Changes
 from projections.projection import Page
 from projections.times import micros_of
-from projections.topics import of_topics
 
 Row = dict[str, Any]
 
@@ -90,23 +89,21 @@ class _Fold(NamedTuple):
     guardrails: Changes
 
 
-_TOPICS = frozenset(
-    event.TOPIC for event in (Registered, Changed, VersionAdded, Promoted, GuardrailAdded, Archived)
-)
-
-
 class Agents:
     """Agents with their versions and guardrails."""
 
     name: ClassVar[str] = "agents"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = _TOPICS
+    topics: ClassVar[frozenset[str] | None] = frozenset(
+        event.TOPIC
+        for event in (Registered, Changed, VersionAdded, Promoted, GuardrailAdded, Archived)
+    )
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page."""
         fold = _Fold(Changes(agents), Changes(versions), Changes(guardrails))
-        for event in of_topics(page, _TOPICS):
+        for event in page.events:
             _FOLLOW[event.topic](fold, event, micros_of(event.at))
         for changes in fold:
             changes.write(connection)

@@ -29,7 +29,6 @@ from projections.changes import Changes
 from projections.dialect import index_where_set
 from projections.projection import Page
 from projections.times import micros_of
-from projections.topics import of_topics
 
 Json = dict[str, Any]
 
@@ -86,20 +85,6 @@ _LAPSE = (
     .values({name: bindparam(f"new_{name}") for name in ("status", "reason", "decided_at")})
 )
 
-_TOPICS = frozenset(
-    event.TOPIC
-    for event in (
-        e.ApprovalRequested,
-        e.ApprovalSuperseded,
-        e.Approved,
-        e.Rejected,
-        e.Denied,
-        e.ApprovalExpired,
-        e.Cancelled,
-        e.Failed,
-    )
-)
-
 
 class Approvals:
     """Requests for approval, by id, status and execution."""
@@ -107,13 +92,25 @@ class Approvals:
     name: ClassVar[str] = "approvals"
     version: ClassVar[int] = 2
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = _TOPICS
+    topics: ClassVar[frozenset[str] | None] = frozenset(
+        event.TOPIC
+        for event in (
+            e.ApprovalRequested,
+            e.ApprovalSuperseded,
+            e.Approved,
+            e.Rejected,
+            e.Denied,
+            e.ApprovalExpired,
+            e.Cancelled,
+            e.Failed,
+        )
+    )
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page. The end of an execution comes after all its decisions."""
         changes = Changes(approvals)
         lapsed: list[Json] = []
-        for event in of_topics(page, _TOPICS):
+        for event in page.events:
             if event.topic in _REQUESTS:
                 _ask(changes, event, page)
             elif event.topic in _DECISIONS:

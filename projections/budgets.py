@@ -23,7 +23,6 @@ from projections.changes import Changes
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page
 from projections.times import micros_of, text_of
-from projections.topics import of_topics
 
 Json = dict[str, Any]
 
@@ -46,8 +45,6 @@ budgets = Table(
 
 Index("budgets_v1_newest", *(budgets.c[name] for name in ("workspace", "created_at", "id")))
 
-_TOPICS = frozenset({BudgetSet.TOPIC, BudgetEnded.TOPIC})
-
 
 class Budgets:
     """What may be spent in a day."""
@@ -55,12 +52,12 @@ class Budgets:
     name: ClassVar[str] = "budgets"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = _TOPICS
+    topics: ClassVar[frozenset[str] | None] = frozenset({BudgetSet.TOPIC, BudgetEnded.TOPIC})
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page."""
         changes = Changes(budgets)
-        for event in of_topics(page, _TOPICS):
+        for event in page.events:
             facts = event.facts
             if event.topic == BudgetSet.TOPIC:
                 changes.insert((facts["budget_id"],), _set(event, facts))

@@ -16,7 +16,7 @@ from ledger.mapper import Recorded
 from projections.amounts import Amount
 from projections.cost_tables import HOUR, HOURS, NO_MODEL, OF_CALLS, TOKENS, calls
 from projections.labels import searchable
-from projections.projection import Identity
+from projections.projection import Identity, Page
 from projections.times import micros_of
 
 Row = dict[str, Any]
@@ -56,16 +56,15 @@ class Called(NamedTuple):
     sums: Mapping[str, Mapping[Place, Sums]]
 
 
-def called(
-    connection: Connection, identities: Mapping[str, Identity], events: Sequence[Recorded]
-) -> Called:
+def called(connection: Connection, page: Page) -> Called:
     """Fold what was called, and what was priced anew; in the order of the events."""
     rows: dict[Key, Row] = {}
-    before = _stored(connection, {_repriced(event) for event in events if _is_repricing(event)})
-    for event in events:
+    repriced = {_repriced(event) for event in page.events if event.topic == e.UsageRepriced.TOPIC}
+    before = _stored(connection, repriced)
+    for event in page.events:
         if event.topic == e.UsageRecorded.TOPIC:
-            rows[event.id, event.version] = row_of(event, identities[event.id])
-        elif _is_repricing(event):
+            rows[event.id, event.version] = row_of(event, page.identities[event.id])
+        elif event.topic == e.UsageRepriced.TOPIC:
             key = _repriced(event)
             call = rows.get(key) or before[key]
             rows[key] = call | Amount.of(event.facts["cost_usd"]).columns
@@ -80,10 +79,6 @@ def by_place(now: Iterable[Row], before: Iterable[Row] = ()) -> Mapping[str, Map
             sums, place = found[call["execution_id"]], place_of(call)
             sums[place] = tuple(map(operate, sums.get(place, _NOTHING), sums_of(call)))
     return found
-
-
-def _is_repricing(event: Recorded) -> bool:
-    return event.topic == e.UsageRepriced.TOPIC
 
 
 def _repriced(event: Recorded) -> Key:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 from sqlalchemy import Connection, Delete, MetaData, Table, bindparam
 
 from ledger import events as e
-from ledger.mapper import Recorded
 from projections import cost_calls, cost_runs
 from projections.bulk import upsert
 from projections.cost_calls import Place, Sums
@@ -36,13 +35,10 @@ from projections.cost_tables import (
     runs,
 )
 from projections.projection import Identity, Page
-from projections.topics import of_topics
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 Where = Sequence[tuple[str, ...]]
-
-_TOPICS: Final = cost_runs.TOPICS | {e.UsageRecorded.TOPIC, e.UsageRepriced.TOPIC}
 
 
 class Spent(NamedTuple):
@@ -90,13 +86,15 @@ class Costs:
     name: ClassVar[str] = "costs"
     version: ClassVar[int] = 3
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = _TOPICS
+    topics: ClassVar[frozenset[str] | None] = cost_runs.TOPICS | {
+        e.UsageRecorded.TOPIC,
+        e.UsageRepriced.TOPIC,
+    }
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page by execution, then add what it changes to the totals."""
-        events = of_topics(page, _TOPICS)
-        called = cost_calls.called(connection, page.identities, events)
-        save(connection, called.rows, _spent(connection, page.identities, events, called.sums))
+        called = cost_calls.called(connection, page)
+        save(connection, called.rows, _spent(connection, page, called.sums))
 
 
 def save(connection: Connection, called: Sequence[Row], spent: Mapping[str, Spent]) -> None:
@@ -109,25 +107,23 @@ def save(connection: Connection, called: Sequence[Row], spent: Mapping[str, Spen
 
 
 def _spent(
-    connection: Connection,
-    identities: Mapping[str, Identity],
-    events: Sequence[Recorded],
-    new: Mapping[str, Mapping[Place, Sums]],
+    connection: Connection, page: Page, new: Mapping[str, Mapping[Place, Sums]]
 ) -> Mapping[str, Spent]:
     """What a page does to each of its executions."""
-    begun = {event.id for event in events if event.topic == e.Created.TOPIC}
-    before = cost_runs.load(connection, {event.id for event in events} - begun)
+    begun = {event.id for event in page.events if event.topic == e.Created.TOPIC}
+    before = cost_runs.load(connection, {event.id for event in page.events} - begun)
     after = dict(before)
-    for event in events:
+    for event in page.events:
         if event.topic in cost_runs.TOPICS:
             after[event.id] = cost_runs.after(after.get(event.id), event)
     old = cost_calls.load(connection, [id_ for id_, run in before.items() if after[id_] != run])
     spent = {}
     for id_, run in after.items():
-        was, day = before.get(id_), identities[id_].created_at // (HOUR * HOURS)
+        identity, was = page.identities[id_], before.get(id_)
+        day = identity.created_at // (HOUR * HOURS)
         counted = tuple(map(sub, _counts(run), _counts(was)))
         spent[id_] = Spent(
-            identities[id_],
+            identity,
             was,
             run,
             old=NO_AMOUNTS if was is None else Amounts.of(day, _counts(was), old.get(id_, {})),

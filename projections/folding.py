@@ -27,16 +27,20 @@ class Portions:
     """A page, and of it for each projection the part that it folds.
 
     Most events are frames, which most projections do not fold; they are sorted out once for all.
+    So is what a page has none of: of most pages most projections fold nothing.
     """
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self._facts = [event for event in page.events if event.topic not in _FRAMES]
+        self._topics = {event.topic for event in page.events}
 
     def of(self, topics: Set[str] | None) -> Page:
         """The page with the events of these topics only; None stands for all."""
         if topics is None:
             return self.page
+        if topics.isdisjoint(self._topics):
+            return self.page._replace(events=[])
         events = self._facts if topics.isdisjoint(_FRAMES) else self.page.events
         return self.page._replace(events=[event for event in events if event.topic in topics])
 

@@ -27,7 +27,6 @@ from projections.changes import Changes
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page
 from projections.times import micros_of, text_of
-from projections.topics import of_topics
 
 Json = dict[str, Any]
 
@@ -60,21 +59,18 @@ class ActiveKey(NamedTuple):
     digest: str
 
 
-_TOPICS = frozenset({KeyCreated.TOPIC, KeyRevoked.TOPIC})
-
-
 class Keys:
     """API keys by workspace."""
 
     name: ClassVar[str] = "keys"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = _TOPICS
+    topics: ClassVar[frozenset[str] | None] = frozenset({KeyCreated.TOPIC, KeyRevoked.TOPIC})
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page."""
         changes = Changes(keys)
-        for event in of_topics(page, _TOPICS):
+        for event in page.events:
             if event.topic == KeyCreated.TOPIC:
                 changes.insert((event.id,), _created(event))
             elif event.topic == KeyRevoked.TOPIC:

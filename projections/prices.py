@@ -14,7 +14,6 @@ from projections.cost_tables import BY_MODEL, HOUR, HOURS
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page
 from projections.times import micros_of, text_of, time_of
-from projections.topics import of_topics
 
 Json = dict[str, Any]
 
@@ -49,7 +48,7 @@ class Prices:
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page."""
         changes = Changes(prices)
-        for event in of_topics(page, frozenset({PriceSet.TOPIC, PriceEnded.TOPIC})):
+        for event in page.events:
             facts = event.facts
             if event.topic == PriceSet.TOPIC:
                 changes.insert((facts["price_id"],), _stated(event, facts))

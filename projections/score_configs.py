@@ -27,7 +27,6 @@ from projections.changes import Changes
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page
 from projections.times import micros_of, text_of
-from projections.topics import of_topics
 
 Json = dict[str, Any]
 
@@ -58,21 +57,20 @@ Index(
 _FACTS = ("name", "data_type", "min_value", "max_value", "description", "is_active")
 
 
-_TOPICS = frozenset(event.TOPIC for event in (ConfigCreated, ConfigChanged, ConfigRemoved))
-
-
 class ScoreConfigs:
     """Score configurations by id."""
 
     name: ClassVar[str] = "score_configs"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = _TOPICS
+    topics: ClassVar[frozenset[str] | None] = frozenset(
+        event.TOPIC for event in (ConfigCreated, ConfigChanged, ConfigRemoved)
+    )
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page."""
         changes = Changes(score_configs)
-        for event in of_topics(page, _TOPICS):
+        for event in page.events:
             if event.topic == ConfigCreated.TOPIC:
                 changes.insert((event.id,), _created(event))
             elif event.topic == ConfigChanged.TOPIC:

@@ -27,7 +27,6 @@ from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Page
 from projections.score_configs import get_config, list_configs
 from projections.times import micros_of, text_of
-from projections.topics import of_topics
 
 __all__ = [
     "Scores",
@@ -79,22 +78,19 @@ _REMOVE = scores.delete().where(
 _Key = tuple[str, str]
 
 
-_TOPICS = frozenset({Scored.TOPIC, ScoreRemoved.TOPIC})
-
-
 class Scores:
     """Scores by id, trace and name."""
 
     name: ClassVar[str] = "scores"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = _TOPICS
+    topics: ClassVar[frozenset[str] | None] = frozenset({Scored.TOPIC, ScoreRemoved.TOPIC})
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page. What it removes goes first, since it may have come back under its id."""
         said: dict[_Key, Json] = {}
         removed: dict[_Key, Json] = {}
-        for event in of_topics(page, _TOPICS):
+        for event in page.events:
             if event.topic == Scored.TOPIC:
                 row = _scored(event, page)
                 key = event.id, row["id"]

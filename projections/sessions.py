@@ -23,7 +23,6 @@ from projections.dialect import CLUSTERED
 from projections.pages import Listing, Order, PageRequest, counted, fetch
 from projections.projection import Identity, Page
 from projections.times import micros_of, text_of
-from projections.topics import of_topics
 
 Json = dict[str, Any]
 Row = dict[str, Any]
@@ -65,22 +64,23 @@ Index("sessions_v1_last_seen", *(sessions.c[n] for n in ("workspace", "last_seen
 _COUNTS: Final = ("trace_count", "calls", "total_tokens", "unpriced_tokens", "error_count")
 
 
-_TOPICS: Final = _ENDS | {e.Created.TOPIC, e.UsageRecorded.TOPIC, e.UsageRepriced.TOPIC}
-
-
 class Sessions:
     """Sessions by id. What belongs to no session is left out."""
 
     name: ClassVar[str] = "sessions"
     version: ClassVar[int] = 1
     metadata: ClassVar[MetaData] = metadata
-    topics: ClassVar[frozenset[str] | None] = _TOPICS
+    topics: ClassVar[frozenset[str] | None] = _ENDS | {
+        e.Created.TOPIC,
+        e.UsageRecorded.TOPIC,
+        e.UsageRepriced.TOPIC,
+    }
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page into the sessions that it touches."""
         told = [
             (event, identity)
-            for event in of_topics(page, _TOPICS)
+            for event in page.events
             if (identity := page.identities[event.id]).session_id
         ]
         if not told:

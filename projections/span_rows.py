@@ -18,7 +18,6 @@ from projections.changes import Changes
 from projections.projection import Identity, Page
 from projections.span_tables import metadata, spans
 from projections.times import micros_of
-from projections.topics import of_topics
 
 Row = dict[str, Any]
 Facts = dict[str, Any]
@@ -60,22 +59,18 @@ class Spans:
 
     def apply(self, connection: Connection, page: Page) -> None:
         """Fold the page."""
-        told = [
-            (event, event.facts if event.topic in _OF_CALLS else {})
-            for event in of_topics(page, _FOLLOW)
-        ]
-        fold = _Fold(Changes(spans), _open_calls(connection, told))
-        for event, facts in told:
-            _FOLLOW[event.topic](fold, event, facts, page.identities[event.id])
+        fold = _Fold(Changes(spans), _open_calls(connection, page.events))
+        for event in page.events:
+            _FOLLOW[event.topic](fold, event, page.identities[event.id])
         fold.changes.write(connection)
 
 
-def _open_calls(connection: Connection, told: Sequence[tuple[Recorded, Facts]]) -> dict[Call, Open]:
+def _open_calls(connection: Connection, events: Sequence[Recorded]) -> dict[Call, Open]:
     """The tool calls of earlier pages that this one may end."""
-    begun = {event.id for event, _ in told if event.topic == e.Created.TOPIC}
+    begun = {event.id for event in events if event.topic == e.Created.TOPIC}
     calls = {
-        (event.id, facts["id"])
-        for event, facts in told
+        (event.id, event.facts["id"])
+        for event in events
         if event.topic in _OF_TOOLS and event.id not in begun
     }
     if not calls:
@@ -87,15 +82,16 @@ def _open_calls(connection: Connection, told: Sequence[tuple[Recorded, Facts]]) 
     return {(row[0], row[1]): Open(row[2], row[3]) for row in found}
 
 
-def _created(fold: _Fold, event: Recorded, _facts: Facts, identity: Identity) -> None:
+def _created(fold: _Fold, event: Recorded, identity: Identity) -> None:
     fold.changes.insert((event.id, event.version), _row(event, AGENT, identity))
 
 
-def _failed(fold: _Fold, event: Recorded, _facts: Facts, _identity: Identity) -> None:
+def _failed(fold: _Fold, event: Recorded, _identity: Identity) -> None:
     fold.changes.update((event.id, ROOT_SEQUENCE), failed=True)
 
 
-def _tool_started(fold: _Fold, event: Recorded, facts: Facts, identity: Identity) -> None:
+def _tool_started(fold: _Fold, event: Recorded, identity: Identity) -> None:
+    facts = event.facts
     at, call = _when(event, facts), (event.id, facts["id"])
     before = fold.open.get(call)
     if before is not None:
@@ -105,8 +101,9 @@ def _tool_started(fold: _Fold, event: Recorded, facts: Facts, identity: Identity
     fold.changes.insert((event.id, event.version), row)
 
 
-def _tool_ended(fold: _Fold, event: Recorded, facts: Facts, identity: Identity) -> None:
+def _tool_ended(fold: _Fold, event: Recorded, identity: Identity) -> None:
     """An end without a beginning is a span all the same, of no known duration."""
+    facts = event.facts
     at = _when(event, facts)
     began = fold.open.pop((event.id, facts["id"]), None)
     if began is None:
@@ -122,8 +119,9 @@ def _tool_ended(fold: _Fold, event: Recorded, facts: Facts, identity: Identity) 
     )
 
 
-def _usage_recorded(fold: _Fold, event: Recorded, facts: Facts, identity: Identity) -> None:
+def _usage_recorded(fold: _Fold, event: Recorded, identity: Identity) -> None:
     """A model call is recorded when it is over, with the time that it took if that is known."""
+    facts = event.facts
     at, duration = _when(event, facts), facts.get("duration_ms")
     row = _row(
         event,
@@ -139,7 +137,8 @@ def _usage_recorded(fold: _Fold, event: Recorded, facts: Facts, identity: Identi
     fold.changes.insert((event.id, event.version), row)
 
 
-def _usage_repriced(fold: _Fold, event: Recorded, facts: Facts, _identity: Identity) -> None:
+def _usage_repriced(fold: _Fold, event: Recorded, _identity: Identity) -> None:
+    facts = event.facts
     amount = Amount.of(facts["cost_usd"])
     fold.changes.update((event.id, facts["sequence"]), **amount.columns)
 
@@ -165,9 +164,8 @@ _BLANK: Final[Row] = {
     column.name: None for column in spans.columns if column.nullable and not column.primary_key
 }
 _OF_TOOLS: Final = frozenset({e.ToolStarted.TOPIC, e.ToolEnded.TOPIC})
-_OF_CALLS: Final = _OF_TOOLS | {e.UsageRecorded.TOPIC, e.UsageRepriced.TOPIC}
 
-_FOLLOW: Final[Mapping[str, Callable[[_Fold, Recorded, Facts, Identity], None]]] = {
+_FOLLOW: Final[Mapping[str, Callable[[_Fold, Recorded, Identity], None]]] = {
     e.Created.TOPIC: _created,
     e.ToolStarted.TOPIC: _tool_started,
     e.ToolEnded.TOPIC: _tool_ended,
