@@ -31,9 +31,8 @@ def _page(order: SQL, where: SQL | Composed) -> Composed:
 
 _OF_LOG: Final = _page(SQL("notification_id"), SQL("notification_id > %s"))
 _WITHIN: Final = SQL("notification_id > %s AND notification_id <= %s")
-_END_OF_PAGE: Final = SQL(
-    "SELECT max(notification_id) FROM (SELECT notification_id FROM stored_events"
-    " WHERE notification_id > %s ORDER BY notification_id LIMIT %s) AS scanned"
+_LAST_UP_TO: Final = SQL(
+    "SELECT max(notification_id) FROM stored_events WHERE notification_id <= %s"
 )
 _SPARING: Final = _page(
     SQL("notification_id"),
@@ -58,14 +57,14 @@ def read_sparing(
 ) -> list[Recorded] | None:
     """The same, of some topics only what is the last event of its aggregate.
 
-    None where that is too large for a page: which is the last depends on where a page ends.
+    None where that is too large for a page: which is the last depends on where a page ends. And
+    where so many positions after the first no event is found; there may be some further on.
     """
-    row = cursor.execute(_END_OF_PAGE, (after, limit)).fetchone()
-    end = row[0] if row else None
-    within = (after, end or after)
+    row = cursor.execute(_LAST_UP_TO, (after + limit,)).fetchone()
+    within = (after, row[0] if row else None)
     parameters = (*within, sorted(sparing), *within)
     events = _read(cursor, _SPARING, parameters, limit, LOG_PAGE_BYTES)
-    return events if not events or events[-1].position == end else None
+    return events if events and events[-1].position == within[1] else None
 
 
 def read_execution(cursor: _Cursor, id_: str, after: int, limit: int, until: int) -> list[Recorded]:

@@ -29,10 +29,7 @@ _STATE_OF = itemgetter(Recorded._fields.index("state"))
 
 
 _OF_LOG: Final = "SELECT rowid, * FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?"
-_END_OF_PAGE: Final = (
-    "SELECT MAX(rowid) FROM "
-    "(SELECT rowid FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?)"
-)
+_LAST_UP_TO: Final = "SELECT MAX(rowid) FROM stored_events WHERE rowid <= ?"
 _SPARING: Final = (
     "SELECT rowid, * FROM stored_events WHERE rowid > :after AND rowid <= :end "
     "AND (topic NOT IN (SELECT value FROM json_each(:sparing)) OR rowid IN "
@@ -52,13 +49,14 @@ def read_sparing(
 ) -> list[Recorded] | None:
     """The same, of some topics only what is the last event of its aggregate.
 
-    None where that is too large for a page: which is the last depends on where a page ends.
+    None where that is too large for a page: which is the last depends on where a page ends. And
+    where so many positions after the first no event is found; there may be some further on.
     """
-    (end,) = cursor.execute(_END_OF_PAGE, (after, limit)).fetchone()
+    (end,) = cursor.execute(_LAST_UP_TO, (after + limit,)).fetchone()
     topics = json.dumps(sorted(sparing))
-    cursor.execute(_SPARING, {"after": after, "end": end or after, "sparing": topics})
+    cursor.execute(_SPARING, {"after": after, "end": end, "sparing": topics})
     events = page(cursor, LOG_PAGE_BYTES)
-    return events if not events or events[-1].position == end else None
+    return events if events and events[-1].position == end else None
 
 
 def read_execution(

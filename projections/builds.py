@@ -8,7 +8,7 @@ SQLite cannot rename an index; so a build's number is never used again.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, MetaData, Table
+from sqlalchemy import Connection, MetaData
 
 from ledger.mapper import Recorded
 from projections import tracking
@@ -93,19 +93,24 @@ def _begin(connection: Connection, projection: Projection) -> Build:
     return begun
 
 
-def swap(connection: Connection, build: Build) -> None:
-    """Put a build in the place of the live one, whose tables are dropped, in this transaction.
+def swap(connection: Connection, begun: Collection[Build]) -> None:
+    """Put builds in the place of the live ones, whose tables are dropped, in this transaction.
+
+    All are dropped before one is renamed, since SQLite reads what is left of its schema for each.
 
     Args:
         connection: in a transaction that writes, with plain names, in which builds hold still.
-        build: in the making, and no less far than the live one.
+        begun: in the making, and each no less far than the live one.
     """
-    plain = [table.name for table in build.projection.metadata.tables.values()]
+    tables = {
+        name: build.names[name] for build in begun for name in build.projection.metadata.tables
+    }
     keep_out(connection)
-    _drop(connection, plain)
-    for name in plain:
-        connection.exec_driver_sql(f"ALTER TABLE {build.names[name]} RENAME TO {name}")
-    tracking.make_live(connection, build.row)
+    _drop(connection, tables)
+    for name, other in tables.items():
+        connection.exec_driver_sql(f"ALTER TABLE {other} RENAME TO {name}")
+    for build in begun:
+        tracking.make_live(connection, build.row)
 
 
 def reset(store: ViewStore, build: Build) -> None:
@@ -178,7 +183,7 @@ def _suffixed(name: str, build: int) -> str:
 
 def _drop(connection: Connection, tables: Iterable[str]) -> None:
     for name in tables:
-        Table(name, MetaData()).drop(connection, checkfirst=True)
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
 
 
 def _names(metadata: MetaData) -> Iterator[str]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from ledger import events as e
 from ledger.mapper import Recorded
-from ledger.strict_json import decode, encode
+from ledger.strict_json import decode_exact, encode
 from projections.cost_tables import runs
 from projections.execution_rows import NoSuchExecution
 from projections.labels import metadata_name, value_of
@@ -43,15 +43,16 @@ class Run(NamedTuple):
 def after(run: Run | None, event: Recorded) -> Run:
     """An execution after an event of `TOPICS`, of which the first makes it."""
     if run is None or event.topic == e.Annotated.TOPIC:
-        facts = decode(event.payload)
+        facts = decode_exact(event.payload)
         own = {metadata_name(key): value_of(value) for key, value in facts["metadata"].items()}
         return run._replace(labels={**run.labels, **own}) if run else Run(facts["status"], own)
     facts = event.facts
-    run = run._replace(status=facts["status"])
+    now: dict[str, Any] = {"status": facts["status"]}
     if event.topic == e.Failed.TOPIC:
-        run = run._replace(errors=1)
-    duration = facts.get("duration_ms") if event.topic in _ENDS else None
-    return run if duration is None else run._replace(duration_ms=duration, durations=1)
+        now["errors"] = 1
+    if event.topic in _ENDS and facts.get("duration_ms") is not None:
+        now |= {"duration_ms": facts["duration_ms"], "durations": 1}
+    return run._replace(**now)
 
 
 def load(connection: Connection, ids: Iterable[str]) -> dict[str, Run]:
@@ -62,7 +63,7 @@ def load(connection: Connection, ids: Iterable[str]) -> dict[str, Run]:
     """
     wanted = list(ids)
     rows = connection.execute(select(runs).where(runs.c.execution_id.in_(wanted))) if wanted else ()
-    found = {row[0]: Run(row[1], decode(row[2].encode()), *row[3:]) for row in rows}
+    found = {row[0]: Run(row[1], decode_exact(row[2].encode()), *row[3:]) for row in rows}
     if missing := [id_ for id_ in wanted if id_ not in found]:
         message = f"an event of {missing[0]!r}, of which the creation is missing"
         raise NoSuchExecution(message)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ledger import events as e
 from ledger.exact import EXACT
 from ledger.mapper import EVENTS, Recorded
-from ledger.strict_json import decode, encode
+from ledger.strict_json import decode_exact, encode
 from projections import money
 from projections.times import micros_of
 
@@ -70,7 +70,7 @@ def touch(row: Row, last: Recorded) -> Row:
 
 
 def _created(event: Recorded) -> Row:
-    facts = decode(event.payload)
+    facts = decode_exact(event.payload)
     return {
         "id": event.id,
         "workspace": event.envelope["workspace"],
@@ -165,7 +165,7 @@ _COUNTED_WHERE_KNOWN = ("cached_tokens", "cache_creation_tokens", "reasoning_tok
 
 @lru_cache(maxsize=1024)
 def _with_model(models: str, model: str) -> str:
-    known = decode(models.encode())
+    known = decode_exact(models.encode())
     return models if model in known else encode([*known, model]).decode()
 
 
@@ -195,7 +195,7 @@ def _cancellation_requested(_row: Row, _event: Recorded) -> Row:
 
 
 def _completed(_row: Row, event: Recorded) -> Row:
-    facts = decode(event.payload)
+    facts = decode_exact(event.payload)
     return {**_end(facts, event), "output": encode(facts["output"]).decode()}
 
 
@@ -209,7 +209,7 @@ def _ended(_row: Row, event: Recorded) -> Row:
 
 
 def _annotated(row: Row, event: Recorded) -> Row:
-    merged = decode(row["metadata"].encode()) | decode(event.payload)["metadata"]
+    merged = decode_exact(row["metadata"].encode()) | decode_exact(event.payload)["metadata"]
     return {"metadata": encode(merged).decode()}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from ledger.strict_json import decode, encode
+from ledger.strict_json import decode_exact, encode
 
 MODEL = "model"
 METADATA = "metadata."
@@ -18,14 +18,14 @@ def labels_of(models: str, metadata: str) -> Iterator[tuple[str, str]]:
         models: JSON list.
         metadata: JSON object; its top-level keys are searchable.
     """
-    for model in decode(models.encode()):
+    for model in decode_exact(models.encode()):
         yield MODEL, searchable(model)
     yield from metadata_labels(metadata)
 
 
 def metadata_labels(metadata: str) -> Iterator[tuple[str, str]]:
     """The labels that come of metadata."""
-    for key, value in decode(metadata.encode()).items():
+    for key, value in decode_exact(metadata.encode()).items():
         yield metadata_name(key), value_of(value)
 
 

@@ -103,8 +103,7 @@ class Rebuild:
             while self._position < target:
                 self._fold(connection, until(self._reader.page(self._position, PAGE_SIZE), target))
             with_names(connection, None)
-            for build in self._builds:
-                builds.swap(connection, build)
+            builds.swap(connection, self._builds)
 
     def _furthest_live(self, connection: Connection) -> int:
         rows = tracking.tracked(connection)
