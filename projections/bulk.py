@@ -34,6 +34,7 @@ def upsert(
     table: Table,
     rows: Rows,
     *,
+    columns: Collection[str] = (),
     add: Collection[str] = (),
     keep: Collection[str] = (),
 ) -> None:
@@ -43,12 +44,15 @@ def upsert(
         connection: in a transaction that writes.
         table: its primary key decides what exists.
         rows: all with the same keys; at most one per primary key.
+        columns: that are written; none in particular stands for all that the rows have.
         add: columns whose value is added to what is there; a sum with nothing is the other value.
         keep: columns that stay as they were first inserted.
     """
     if rows:
-        columns, dialect = frozenset(rows[0]), connection.dialect
-        text, parameters = _upsert(dialect, table, columns, frozenset(add), frozenset(keep))
+        written = frozenset(columns or rows[0])
+        text, parameters = _upsert(
+            connection.dialect, table, written, frozenset(add), frozenset(keep)
+        )
         connection.exec_driver_sql(text, parameters(rows))
 
 

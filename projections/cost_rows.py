@@ -112,10 +112,7 @@ def _spent(
     """What a page does to each of its executions."""
     begun = {event.id for event in page.events if event.topic == e.Created.TOPIC}
     before = cost_runs.load(connection, {event.id for event in page.events} - begun)
-    after = dict(before)
-    for event in page.events:
-        if event.topic in cost_runs.TOPICS:
-            after[event.id] = cost_runs.after(after.get(event.id), event)
+    after = cost_runs.fold(before, page.events)
     old = cost_calls.load(connection, [id_ for id_, run in before.items() if after[id_] != run])
     spent = {}
     for id_, run in after.items():

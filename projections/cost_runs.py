@@ -40,12 +40,35 @@ class Run(NamedTuple):
     durations: int = 0
 
 
-def after(run: Run | None, event: Recorded) -> Run:
-    """An execution after an event of `TOPICS`, of which the first makes it."""
-    if run is None or event.topic == e.Annotated.TOPIC:
-        facts = decode_exact(event.payload)
-        own = {metadata_name(key): value_of(value) for key, value in facts["metadata"].items()}
-        return run._replace(labels={**run.labels, **own}) if run else Run(facts["status"], own)
+def fold(before: Mapping[str, Run], events: Iterable[Recorded]) -> dict[str, Run]:
+    """Executions after a page's events of `TOPICS`; where one stands, the last that moved it says.
+
+    Args:
+        before: those of earlier pages that these events belong to.
+        events: in their order.
+    """
+    after = dict(before)
+    moved: dict[str, Recorded] = {}
+    for event in events:
+        if event.topic in _ENDS or event.topic in _MOVES:
+            moved[event.id] = event
+        elif event.topic == e.Created.TOPIC:
+            facts = decode_exact(event.payload)
+            after[event.id] = Run(facts["status"], _labels(facts))
+        elif event.topic == e.Annotated.TOPIC:
+            run = after[event.id]
+            labels = {**run.labels, **_labels(decode_exact(event.payload))}
+            after[event.id] = run._replace(labels=labels)
+    for id_, event in moved.items():
+        after[id_] = _moved(after[id_], event)
+    return after
+
+
+def _labels(facts: Mapping[str, Any]) -> dict[str, str]:
+    return {metadata_name(key): value_of(value) for key, value in facts["metadata"].items()}
+
+
+def _moved(run: Run, event: Recorded) -> Run:
     facts = event.facts
     now: dict[str, Any] = {"status": facts["status"]}
     if event.topic == e.Failed.TOPIC:

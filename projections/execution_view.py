@@ -79,8 +79,7 @@ def _touch(connection: Connection, last: Collection[Recorded]) -> None:
 
 
 def _save(connection: Connection, before: Mapping[str, Row], after: Mapping[str, Row]) -> None:
-    rows = [{name: row[name] for name in _COLUMNS} for row in after.values()]
-    upsert(connection, executions, rows)
+    upsert(connection, executions, list(after.values()), columns=_COLUMNS)
     _save_payloads(connection, after)
     _save_labels(connection, before, after)
     _save_counts(connection, before, after)

@@ -150,7 +150,8 @@ def _spend(row: Row, facts: Mapping[str, Any]) -> None:
     row["total_tokens"] += tokens
     if amount.nano is None:
         row["unpriced_tokens"] += tokens
-    row.update((Amount.in_row(row) + amount).columns)
+    else:
+        row.update((Amount.in_row(row) + amount).columns)
 
 
 def _respend(row: Row, facts: Mapping[str, Any]) -> None:
