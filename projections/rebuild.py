@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from ledger.clock import Clock, utc_now
+from ledger.store import LOG_PAGE_BYTES
 from projections import builds, tracking
 from projections.dialect import is_kept_waiting
 from projections.folding import Portions, fold_or_park, until
@@ -20,6 +21,9 @@ Advance = Callable[[int, int], None]
 
 PAGE_SIZE = 20_000
 """Events folded at once, for what many of them change in one row is then written once."""
+
+_MOST_PAGES = 3
+"""Of so many, at most, the events are looked at for one, since most of them may be spared."""
 
 _PAUSE_SECONDS = 0.5
 
@@ -45,6 +49,7 @@ class Rebuild:
         self._reader = LogReader(log)
         self._clock = clock
         self._page_size = page_size
+        self._scanned = page_size
         self._sparing = dispensable(projections)
         builds.prepare(store)
         self._builds = builds.begin(store, *projections)
@@ -58,7 +63,8 @@ class Rebuild:
         """
         while True:
             end = self._log.position
-            page = self._reader.page(self._position, self._page_size, self._sparing)
+            page = self._reader.page(self._position, self._scanned, self._sparing)
+            self._scanned = self._to_scan(page)
             with self._store.writing(self._names) as connection:
                 self._fold(connection, page)
             advance(self._position, max(self._position, self._log.position))
@@ -69,6 +75,19 @@ class Rebuild:
     @property
     def _position(self) -> int:
         return self._builds[0].row.position if self._builds else self._log.position
+
+    def _to_scan(self, page: Page) -> int:
+        """How many events to look at next: as many as make a page, if that goes on like this one.
+
+        Of its bytes a page has half of what it may have, since one that has more is read again.
+        """
+        if not page.events:
+            return self._page_size
+        size = sum(len(event.state) for event in page.events)
+        pages = max(len(page.events) / self._page_size, size / (LOG_PAGE_BYTES / 2))
+        scanned = page.events[-1].position - self._position
+        most = _MOST_PAGES * self._page_size
+        return min(most, max(self._page_size, int(scanned / pages)))
 
     def _fold(self, connection: Connection, page: Page) -> None:
         if not page.events:

@@ -15,11 +15,12 @@ def micros(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def micros_of(text: str) -> int:
     """Microseconds since 1970 of a time as the ledger writes it.
 
-    Remembered, since what was recorded at once has one time, and every view asks for it.
+    Remembered, since what was recorded at once has one time, and every view asks for it: those of
+    a page when the view before has asked for all of them.
 
     Raises:
         ValueError: the text is not a time with a zone.

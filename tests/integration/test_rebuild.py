@@ -3,10 +3,13 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, inspect, select, text
 
+from ledger import events as e
+from ledger.store import LOG_PAGE_BYTES
 from projections import builds
 from projections.catch_up import CatchUp
 from projections.check import CheckFailed, check
@@ -17,7 +20,7 @@ from projections.store import ViewStore
 from projections.tracking import tracking
 from tests.read_side import catch_up, everything_in
 from tests.stores import database_in
-from tests.strategies import History, MemoryLog, started
+from tests.strategies import History, MemoryLog, frame, started
 from tests.tallies import OtherTally, Tally
 
 pytestmark = pytest.mark.both_stores
@@ -79,6 +82,44 @@ def test_queries_read_the_old_tables_until_the_new_ones_are_complete(
 
     assert seen == [(25, 40, 2_000), (40, 40, 2_000)]
     assert counted(store, tally) == 40
+
+
+def positions_of_a_rebuild(store: ViewStore, history: History, view: Projection) -> list[int]:
+    positions: list[int] = []
+    rebuild = Rebuild(store, MemoryLog(history.log), [view], page_size=10)
+    rebuild.run(lambda position, _end: positions.append(position))
+    return positions
+
+
+def streamed(history: History, frames: int, **facts: Any) -> None:
+    execution = history.create(**facts)
+    started(history, execution)
+    text_frames = [frame(e.ContentStreamed, content="a")] * frames
+    history.do(execution, lambda stamp: execution.append(stamp, text_frames))
+
+
+def test_a_page_looks_at_more_events_where_most_are_spared_but_at_three_pages_at_most(
+    store: ViewStore, history: History
+) -> None:
+    history.log.clear()
+    streamed(history, 98)
+
+    assert positions_of_a_rebuild(store, history, Executions()) == [10, 40, 70, 100]
+
+
+def test_a_page_looks_at_no_more_where_nothing_is_spared(
+    store: ViewStore, history: History
+) -> None:
+    assert positions_of_a_rebuild(store, history, Tally()) == [10, 20, 30, 40]
+
+
+def test_a_page_looks_at_no_more_where_what_is_left_is_large(
+    store: ViewStore, history: History
+) -> None:
+    history.log.clear()
+    streamed(history, 28, input={"text": "a" * (LOG_PAGE_BYTES // 2)})
+
+    assert positions_of_a_rebuild(store, history, Executions()) == [10, 20, 30]
 
 
 def test_the_loop_goes_on_while_views_are_rebuilt_and_after(
