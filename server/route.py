@@ -200,12 +200,12 @@ def parse_json(text: bytes, where: str) -> Any:
         raise InvalidRequest(message) from None
 
 
-def read_model(model: type[M], value: Any, where: str = "") -> M:
+def read_model(model: type[M], value: Any) -> M:
     """A value as a model. Raises InvalidRequest with the path of each problem."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise invalid(error, where) from None
+        raise invalid(error) from None
 
 
 def read_query(model: type[M], request: web.Request) -> M:
@@ -227,19 +227,23 @@ def read_query(model: type[M], request: web.Request) -> M:
         raise InvalidQuery(str(problem.steps[0]), problem.message) from None
 
 
-def invalid(error: ValidationError, where: str = "") -> InvalidRequest:
-    """A validation error in words for the sender: the path of each problem, and the problem."""
-    problems = [
-        {"path": _path(where, steps), "message": message} for steps, message in problems_of(error)
-    ]
+def invalid(error: ValidationError, *within: str) -> InvalidRequest:
+    """A validation error in words for the sender: the path of each problem, and the problem.
+
+    Args:
+        error: what pydantic raised.
+        within: the steps to the value that was validated.
+    """
+    found = problems_of(error, *within)
+    problems = [{"path": _path(each.steps), "message": each.message} for each in found]
     first = problems[0]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     message = f"{first['path'] or 'body'}: {first['message']}{more}"
     return InvalidRequest(message, problems=problems[:20])
 
 
-def _path(where: str, steps: tuple[int | str, ...]) -> str:
-    path = where
+def _path(steps: tuple[int | str, ...]) -> str:
+    path = ""
     for step in steps:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
     return path

@@ -1,8 +1,13 @@
 """What a validation found, in words for whoever sent the value."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+
+_OF_KINDS = "frames"
+"""The list whose items are each one of several kinds, told by their `type`."""
+
+_NO_OBJECT = {"dict_type", "model_type", "model_attributes_type"}
 
 
 class Problem(NamedTuple):
@@ -17,7 +22,30 @@ class Problem(NamedTuple):
     message: str
 
 
-def problems_of(error: ValidationError) -> list[Problem]:
-    """Everything that was found, without the value itself, which may be secret."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [Problem(each["loc"], each["msg"].removeprefix("Value error, ")) for each in found]
+def problems_of(error: ValidationError, *within: str) -> list[Problem]:
+    """Everything that was found, without the value itself, which may be secret.
+
+    Args:
+        error: what pydantic raised.
+        within: the steps to the value that was validated.
+    """
+    found = error.errors(include_url=False, include_input=False)
+    return [_problem(_as_sent(within + each["loc"]), each) for each in found]
+
+
+def _problem(steps: tuple[int | str, ...], found: Any) -> Problem:
+    if found["type"] in _NO_OBJECT:
+        return Problem(steps, "Input should be an object")
+    if found["type"] == "union_tag_not_found":
+        return Problem((*steps, "type"), "Field required")
+    if found["type"] == "union_tag_invalid":
+        return Problem((*steps, "type"), f"Input should be one of {found['ctx']['expected_tags']}")
+    return Problem(steps, found["msg"].removeprefix("Value error, "))
+
+
+def _as_sent(steps: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """After the number of such an item pydantic names its kind, a step that nobody sent."""
+    for at, step in enumerate(steps[:-2]):
+        if step == _OF_KINDS:
+            return steps[: at + 2] + steps[at + 3 :]
+    return steps

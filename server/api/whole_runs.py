@@ -29,7 +29,7 @@ async def record(call: Call) -> Answer:
     if call.request.content_type != NDJSON:
         value = parse_json(text, "body")
         caller = await call.caller()
-        receipt = await _record_run(call, value, "", caller, len(text))
+        receipt = await _record_run(call, value, caller, len(text))
         return answer(call, receipt, status=HTTPStatus.CREATED)
     lines = [(n, line) for n, line in enumerate(text.split(b"\n"), 1) if line.strip()]
     if len(lines) > _MOST_LINES:
@@ -53,15 +53,15 @@ async def _verdict(call: Call, number: int, line: bytes) -> dict[str, Any]:
     )
     try:
         value = parse_json(line, f"line {number}")
-        receipt = await _record_run(call, value, "", caller, len(line))
+        receipt = await _record_run(call, value, caller, len(line))
     except (LedgerError, RequestError) as error:
         said = {"code": error.code, "message": error.message, "details": error.details}
         return {"line": number, "error": said}
     return {"line": number, **said_of(receipt)}
 
 
-async def _record_run(call: Call, value: Any, where: str, caller: Caller, size: int) -> Receipt:
-    body = read_model(s.RunBody, value, where)
+async def _record_run(call: Call, value: Any, caller: Caller, size: int) -> Receipt:
+    body = read_model(s.RunBody, value)
     if body.output is not None and body.error is not None:
         message = "output and error: a run ends with one of them"
         raise InvalidRequest(message)

@@ -49,9 +49,9 @@ async def test_an_id_that_is_none(api: Api) -> None:
         (b'{"name": "a", "name": "b"}', "body: "),
         (b'{"name": "\\ud800"}', "body: "),
         (b"\xff\xfe", "body: "),
-        (b"[]", "body: "),
+        (b"[]", "body: Input should be an object"),
         (b"null", "body: "),
-        (b'"name"', "body: "),
+        (b'"name"', "body: Input should be an object"),
     ],
 )
 async def test_a_body_that_is_no_json_object(api: Api, body: bytes, says: str) -> None:

@@ -179,13 +179,14 @@ async def test_frames_come_one_by_one_in_an_array_or_in_lines(
 
 
 BAD_BATCHES = [
-    ([CONTENT, {"type": "content"}], "frames[1]"),
-    ([CONTENT, {"type": "song"}], "frames[1]"),
-    ([CONTENT, CONTENT, 7], "frames[2]"),
+    ([CONTENT, {"type": "content"}], "frames[1].content: Field required"),
+    ([CONTENT, {"type": "song"}], "frames[1].type: Input should be one of 'thinking', "),
+    ([CONTENT, {"content": "x"}], "frames[1].type: Field required"),
+    ([CONTENT, CONTENT, 7], "frames[2]: Input should be an object"),
     ([CONTENT, {"type": "usage", "model": "m", "prompt_tokens": -1}], "prompt_tokens"),
     ([CONTENT, {"type": "tool_start", "id": "", "name": "n"}], "id"),
     ([], "no frames"),
-    (7, "frames[0]"),
+    (7, "frames[0]: Input should be an object"),
 ]
 
 

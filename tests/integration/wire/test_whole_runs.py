@@ -104,7 +104,8 @@ async def test_a_run_is_seen_whole_or_not_at_all(api: Api) -> None:
     [
         ({"error": "e"}, "validation_error", "output and error"),
         ({"agent_id": "x"}, "validation_error", "agent, agent_id"),
-        ({"frames": [{"type": "content"}]}, "validation_error", "frames[0]"),
+        ({"frames": [{"type": "content"}]}, "validation_error", "frames[0].content: Field"),
+        ({"frames": [7]}, "validation_error", "frames[0]: Input should be an object"),
         ({"usage": [{"model": "m", "total_tokens": 3}]}, "invalid_usage", "total_tokens"),
         ({"scores": [{"name": ""}]}, "validation_error", "scores[0].name"),
         ({"secret": 1}, "validation_error", "secret"),
