@@ -4,7 +4,7 @@ A transaction begins as BEGIN IMMEDIATE on SQLite when its connection has the op
 that read first and wrote later would fail without waiting when somebody else wrote in between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -140,13 +140,15 @@ def begin_writing(connection: Connection) -> None:
 
 
 def come_in(connection: Connection) -> None:
-    """Begin to read: no table is put in the place of another before the transaction ends.
+    """Begin to read one state of the database.
 
+    No table is put in the place of another before the transaction ends.
     PostgreSQL finds a table by its name as it is now, but its rows as they were when the
     transaction began; so one that was swapped in meanwhile could seem empty. A lock that is taken
     first, by a statement that reads nothing, comes before both.
     """
     if connection.dialect.name == "postgresql":
+        connection.execution_options(isolation_level="REPEATABLE READ")
         connection.exec_driver_sql(f"LOCK TABLE {_GATE} IN ACCESS SHARE MODE")
 
 
@@ -174,13 +176,6 @@ def is_away(engine: Engine, error: SQLAlchemyError) -> bool:
     return engine.dialect.name == "postgresql" and isinstance(
         error, OperationalError | InterfaceError | PoolExhausted
     )
-
-
-def snapshot_options(connection: Connection) -> Mapping[str, Any]:
-    """The options under which all reads of a transaction see one state of the database."""
-    if connection.dialect.name == "postgresql":
-        return {"isolation_level": "REPEATABLE READ"}
-    return {}
 
 
 def read(connection: Connection, statement: str, parameters: Any) -> Sequence[Sequence[Any]]:

@@ -156,6 +156,9 @@ def _inclusive_costs(ids: Sequence[str], costs: Sequence[Sequence[Any]]) -> list
 
     It is unknown, too, when there are too many descendants to add up while somebody waits.
     """
+    if len(costs) == len(ids):  # each is one of its own sum, so none has anything below it
+        alone = {row[0]: row[1] for row in costs}
+        return [alone[id_] for id_ in ids]
     known: dict[str, list[str | None]] = {}
     for top, cost in costs if len(costs) <= queries.MOST_DESCENDANTS else ():
         known.setdefault(top, []).append(cost)

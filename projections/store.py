@@ -43,7 +43,6 @@ class ViewStore:
         """
         try:
             with self.engine.connect() as connection:
-                connection.execution_options(**dialect.snapshot_options(connection))
                 dialect.come_in(connection)
                 yield connection
         except SQLAlchemyError as error:
