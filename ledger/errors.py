@@ -235,11 +235,9 @@ class LeaseLost(Refused):
 
     code = "lease_lost"
 
-    def __init__(self, execution_id: str) -> None:
-        super().__init__(
-            f"execution {execution_id!r} is not worked on under this lease (any more); stop",
-            execution_id=execution_id,
-        )
+    def __init__(self, execution_id: str, status: Status) -> None:
+        message = f"execution {execution_id!r} is {status}, and not under this lease (any more)"
+        super().__init__(f"{message}; stop", execution_id=execution_id, status=status)
 
 
 class LimitExceeded(Refused):

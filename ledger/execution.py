@@ -216,7 +216,7 @@ class Execution(BaseAggregate[str]):
     def check_lease(self, lease: str | None) -> None:
         """Raises LeaseLost unless this is the lease of the work, or the work is under none."""
         if lease != self.lease:
-            raise LeaseLost(self.id)
+            raise LeaseLost(self.id, self.status)
 
     def takes(self, event: type[Event]) -> bool:
         """Whether the lifecycle allows an event now."""

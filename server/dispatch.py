@@ -162,7 +162,7 @@ class Dispatch:
         if not found.status.is_terminal:
             self._standing.take_in_lease(found)
         if not self._standing.hearing.heard(execution_id, lease):
-            raise LeaseLost(execution_id)
+            raise LeaseLost(execution_id, found.status)
 
     async def until_to_stop(self, execution_id: str, seconds: float) -> None:
         """Wait so long, or until the work on an execution is to stop or has ended."""
@@ -202,7 +202,7 @@ class Dispatch:
                     break
                 await channel.went_on(max(seen, found.version), left)
         if not found.status.is_terminal and found.lease != lease:
-            raise LeaseLost(execution_id)  # this server had not heard of that yet
+            raise LeaseLost(execution_id, found.status)  # this server had not heard of that yet
         if found.status is Status.APPROVED:
             start = Start(execution_id, found.worker or "", lease=lease)
             await self._services.record(start, caller)

@@ -12,7 +12,7 @@ from rich.text import Text
 from ledger.strict_json import encode
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_WIDE = 200
+_WIDE = 10_000
 _COLOURS = {
     "completed": "green",
     "approved": "green",
@@ -25,7 +25,7 @@ _COLOURS = {
 
 
 def console() -> Console:
-    """Where people read. Without a terminal lines are long, so that nothing is cut off."""
+    """Where people read. Without a terminal a row is one line, however long, as tools want it."""
     if sys.stdout.isatty():
         return Console(highlight=False)
     return Console(highlight=False, width=_WIDE)

@@ -384,7 +384,7 @@ async def test_what_a_worker_gives_back_is_given_to_the_next(api: Api) -> None:
 
     (other,) = await claimed(api, "Clerk", wait_seconds=SECONDS)
     assert (other.id, await other.status()) == (work.id, "running")
-    assert_problem(await work.post("complete"), 400, "lease_lost")
+    assert_problem(await work.post("complete"), 400, "lease_lost", "is running")
 
 
 # Deadlines and cancellations.
@@ -511,7 +511,8 @@ async def test_a_worker_learns_of_a_no(api: Api) -> None:
 
     reply = await work.post("go-on")
 
-    assert_problem(reply, 400, "lease_lost")
+    details = assert_problem(reply, 400, "lease_lost", "is rejected")
+    assert details == {"execution_id": work.id, "status": "rejected"}
     assert await work.status() == "rejected"
 
 
