@@ -1,16 +1,20 @@
 """`execution-ledger budgets`: what may be spent in a day."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from ledger.standing_budgets import Scope
+from server.cli.connection import Reply
 from server.cli.help import LOOK
-from server.cli.lookup import agent_id
+from server.cli.lookup import agent_id, agent_names
 from server.cli.output import clean, money, print_json, say, table
 from server.cli.session import Session, asks
 
 app = typer.Typer(no_args_is_help=True, help="Budgets of days: list, set, end.", **LOOK)
+
+Budget = dict[str, Any]
 
 _COLUMNS = ("id", "of", "who", ">limit", ">used today", ">remains", "note")
 
@@ -24,7 +28,7 @@ async def list_(session: Session) -> None:
     are those of who used most of it.
     """
     reply = await session.api.get("/budgets", {"limit": 100})
-    session.show(reply, table("", _COLUMNS, [_row(budget) for budget in reply.data]))
+    await _show(session, reply, reply.data)
 
 
 @app.command("set")
@@ -56,7 +60,7 @@ async def set_(
     }
     body = {"scope": of, **{name: value for name, value in given.items() if value != ""}}
     reply = await session.api.post("/budgets", body)
-    session.show(reply, table("", _COLUMNS, [_row(reply.data)]))
+    await _show(session, reply, [reply.data])
 
 
 @app.command()
@@ -84,20 +88,38 @@ def _check(of: Scope, agent: str, user_id: str, limit: str) -> None:
         raise typer.BadParameter("give at least one of them", param_hint=hint)
 
 
-def _row(budget: dict[str, Any]) -> tuple[Any, ...]:
+async def _show(session: Session, reply: Reply, budgets: Sequence[Budget]) -> None:
+    names: dict[str, str] = {}
+    if not session.as_json:
+        of_agents = [budget for budget in budgets if budget["scope"] == "agent"]
+        names = await agent_names(session.api, filter(None, map(_spender, of_agents)))
+    session.show(reply, table("", _COLUMNS, [_row(budget, names) for budget in budgets]))
+
+
+def _row(budget: Budget, names: Mapping[str, str]) -> tuple[Any, ...]:
     today = budget["today"] or {}
     limits = {"cost": budget["max_cost"], "total_tokens": budget["max_total_tokens"]}
     sides = (limits, today.get("used", {}), today.get("remaining", {}))
     amounts = (_amounts(limits, side) for side in sides)
-    return budget["id"], budget["scope"], _who(budget, today), *amounts, budget["note"]
+    return budget["id"], budget["scope"], _who(budget, names), *amounts, budget["note"]
 
 
-def _who(budget: dict[str, Any], today: dict[str, Any]) -> str:
-    key: str | None = budget["agent_id"] or budget["user_id"]
-    if key or budget["scope"] == "workspace":
-        return key or ""
-    spender = today.get("spender")
-    return f"each; most: {spender}" if spender else "each"
+def _who(budget: Budget, names: Mapping[str, str]) -> str:
+    spender = _spender(budget)
+    shown = names.get(spender, spender)
+    if _only(budget) or budget["scope"] == "workspace":
+        return shown
+    return f"each; most: {shown}" if shown else "each"
+
+
+def _only(budget: Budget) -> str:
+    """The one agent or user whose budget it is; empty if each has it."""
+    return budget["agent_id"] or budget["user_id"] or ""
+
+
+def _spender(budget: Budget) -> str:
+    """Whose figures are shown; empty for all of the workspace, or when nobody used any."""
+    return _only(budget) or (budget["today"] or {}).get("spender") or ""
 
 
 def _amounts(limits: dict[str, Any], side: dict[str, Any]) -> str:

@@ -355,6 +355,19 @@ def test_a_budget_of_the_day_is_set_and_ended(cli: Cli) -> None:
     assert "limits nothing any more" in cli("budgets", "end", budget["id"])
 
 
+def test_a_budget_of_an_agent_is_shown_with_its_name(cli: Cli, completed: Json) -> None:
+    name, id_ = completed["agent_name"], completed["agent_id"]
+    limits = ("--max-tokens", "1000000")
+
+    printed = cli("budgets", "set", "--of", "agent", "--agent", id_, *limits)
+    cli("budgets", "set", "--of", "agent", *limits)
+
+    assert name in printed
+    assert id_ not in cli("budgets", "list")
+    for budget in cli.json("budgets", "list")["data"]:
+        cli("budgets", "end", budget["id"])
+
+
 def test_the_first_key_is_made_at_the_file_and_then_every_request_needs_one(
     tmp_path: Path,
 ) -> None:
