@@ -25,20 +25,27 @@ async def agent_id(api: Api, name_or_id: str) -> str:
 
 
 async def version_id(api: Api, agent: str, label_or_id: str) -> str:
-    """The id of a version of an agent, given that or its label."""
+    """The id of a version of an agent, given that or its label.
+
+    Raises:
+        CommandFailed: there is no version with this label, or there are several.
+    """
     if is_id(label_or_id):
         return label_or_id
-    page = 1
-    while True:
+    found: list[str] = []
+    page, has_more = 1, True
+    while has_more:
         reply = await api.get(f"/agents/{agent}/versions", {"page": page, "limit": 100})
-        for version in reply.data:
-            if version["version"] == label_or_id:
-                found: str = version["id"]
-                return found
-        if not reply.body["meta"]["has_more"]:
-            message = f"the agent has no version {label_or_id!r}"
-            raise CommandFailed(message, REFUSED)
+        found += [each["id"] for each in reply.data if each["version"] == label_or_id]
+        has_more = reply.body["meta"]["has_more"]
         page += 1
+    if len(found) == 1:
+        return found[0]
+    message = f"the agent has no version {label_or_id!r}"
+    if found:
+        ids = ", ".join(found)
+        message = f"the agent has {len(found)} versions {label_or_id!r}; give the id of one: {ids}"
+    raise CommandFailed(message, REFUSED)
 
 
 def pairs(given: Iterable[str], option: str) -> dict[str, str]:

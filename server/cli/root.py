@@ -5,12 +5,15 @@ for the server's imports.
 """
 
 import importlib
+import os
+from errno import EDQUOT, ENOSPC
 from importlib.metadata import version
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
+from server.cli.failures import CommandFailed, leave
 from server.cli.help import LOOK, help_of
 
 COMMANDS: Final = {
@@ -94,4 +97,10 @@ app.callback(help=help_of(_about))(_about)
 
 def main() -> None:
     """Run the console script."""
-    app()
+    try:
+        app()
+    except OSError as error:
+        if error.errno not in {ENOSPC, EDQUOT}:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to write fails again
+        leave(CommandFailed(f"nothing more can be written: {error.strerror}"))

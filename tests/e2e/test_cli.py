@@ -285,6 +285,34 @@ def test_what_there_is_no_version_of_cannot_be_put_in_force(cli: Cli) -> None:
     assert "no version '77'" in cli("agents", "promote", "refund", "77", fails=1)
 
 
+def test_of_two_versions_with_one_label_none_is_put_in_force_by_it(cli: Cli) -> None:
+    cli("agents", "create", "twice")
+    ids = [cli("agents", "add-version", "twice", "--version", "1").strip() for _ in range(2)]
+
+    refused = cli("agents", "promote", "twice", "1", fails=1)
+
+    assert all(id_ in refused for id_ in ids)
+    assert cli("agents", "promote", "twice", ids[0]) == "version 1 is in force\n"
+
+
+def test_a_disk_that_is_full_is_said_in_one_line(cli: Cli) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [SCRIPT, "executions", "list"],
+            env=environment(LEDGER_SERVER=cli.url),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "execution-ledger: nothing more can be written: No space left on device"
+    ]
+
+
 def test_costs_are_shown_for_people_and_for_tools(cli: Cli) -> None:
     cli.execute("text-statistics", text="A log. A table. A reading of the log.", sentences=1)
 
