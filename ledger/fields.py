@@ -59,8 +59,8 @@ Money = Annotated[
 ]
 """US dollars, exact, as a string or a number."""
 
-Count = Annotated[int, Field(ge=0, le=2**53)]
-"""A number of things, as every JSON reader can hold it."""
+Count = Annotated[int, Field(ge=0, le=2**53, strict=True)]
+"""A number of things, as every JSON reader can hold it; neither text nor a truth value."""
 
 Number = Annotated[float, BeforeValidator(_float), Field(allow_inf_nan=False)]
 """A finite number."""

@@ -79,6 +79,8 @@ def _routed(settings: Settings) -> web.Application:
     app = web.Application(middlewares=[observe, problems], client_max_size=settings.max_body_bytes)
     for route in BUSIEST_FIRST:
         app.router.add_route(route.method, route.path, route.serve)
+        if route.public and route.method == "GET":  # what is asked for by probes, some by HEAD
+            app.router.add_route("HEAD", route.path, route.serve)
     return app
 
 

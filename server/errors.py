@@ -101,6 +101,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
         return _aiohttp_problem(request, error)
+    except web.RequestPayloadError as error:
+        return _unreadable(request, error)
     except Exception as error:
         return problem_of(error, request.path)
 
@@ -156,6 +158,14 @@ def problem(
     return web.Response(
         status=status, body=encode(body), content_type="application/problem+json", headers=headers
     )
+
+
+def _unreadable(request: web.Request, error: web.RequestPayloadError) -> web.Response:
+    """The answer to a body that HTTP itself cannot read. Nothing after it can be read either."""
+    said = " ".join(str(error).split()).removeprefix("400, message: ")
+    answer = problem_of(InvalidRequest(f"body: it cannot be read: {said}"), request.path)
+    answer.force_close()
+    return answer
 
 
 def _aiohttp_problem(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import orjson
 import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.typing import Processor
 
 from server.settings import Settings
@@ -33,9 +35,23 @@ def configure_logs(settings: Settings) -> None:
             foreign_pre_chain=list(_SHARED), processors=_rendering(settings.log_format)
         )
     )
+    handler.addFilter(_blame_senders)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for library in ("httpx", "httpcore"):  # the requests of the in-process worker are logged here
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+def _blame_senders(record: logging.LogRecord) -> bool:
+    """Log what was sent that is no HTTP in a line, and as no error: anybody can send it.
+
+    What the library says of it can hold a header, and so a key; its name for it does not.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.msg, record.args = "a request could not be read: %s", (type(error).__name__,)
+        record.exc_info = None
+    return record.levelno >= logging.getLogger().level
 
 
 def _rendering(form: str) -> list[Processor]:

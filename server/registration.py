@@ -10,6 +10,7 @@ from ledger.agent import AgentType
 from ledger.commands import AddVersion, RegisterAgent
 from ledger.errors import NameTaken
 from ledger.orders import Caller
+from ledger.strict_json import plain
 from server.services import Services
 
 Json = dict[str, Any]
@@ -95,8 +96,8 @@ async def _register(services: Services, caller: Caller, agent: Described) -> Reg
             return Registered(agent_id, receipt.subject or "", is_new=True)
         known = await _version(services, agent_id, agent.version)  # somebody was faster
         assert known is not None
-    said = known["input_schema"], known["config"], known["given"]
-    differs = said != (agent.input_schema, agent.config, _given(agent))
+    said = [known["input_schema"], known["config"], known["given"]]
+    differs = plain(said) != plain([agent.input_schema, agent.config, _given(agent)])
     if differs:
         log.warning(
             "the agent changed but its version label did not; the recorded version stands",

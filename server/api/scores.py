@@ -1,4 +1,4 @@
-"""Scores: judgements of runs, and what the scores of some name may be."""
+"""Scores: judgements of runs, and what the scores of some name are meant to be."""
 
 from http import HTTPStatus
 from typing import Any
@@ -79,7 +79,7 @@ async def list_configs(call: Call) -> Answer:
 
 
 async def create_config(call: Call) -> Answer:
-    """Say what the scores of some name may be."""
+    """Say what the scores of some name are meant to be; no score is refused by it."""
     body = call.body
     facts = {
         **body.model_dump(),

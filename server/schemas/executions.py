@@ -8,10 +8,10 @@ from ledger.approval_policy import ApprovalPolicy, DecidingRole, OnReject
 from ledger.events import Cause, Mode
 from ledger.fields import Name, Number, Time, Word
 from ledger.frames import AnyFrame, UsageReport
-from ledger.score_config import DataType
 from ledger.status import Status
 from server.route import Body, LenientBody, Query
 from server.schemas.budgets import BudgetState
+from server.schemas.scores import Judgement
 
 Json = dict[str, Any]
 
@@ -138,23 +138,12 @@ class CancelBody(ReasonBody):
     confirm: bool = False
 
 
-class ScoreFacts(BaseModel):
-    """A judgement of a whole run."""
-
-    name: Name
-    value: Number | None = None
-    string_value: str | None = Field(None, max_length=10_000)
-    data_type: DataType = "numeric"
-    source: Word = "api"
-    comment: str | None = Field(None, max_length=10_000)
-
-
 class RunBody(CreateBody):
     """A whole run: how it began, what it streamed, how it ended, what it was worth."""
 
     frames: list[AnyFrame] = Field(default_factory=list)
     usage: list[UsageReport] = Field(default_factory=list)
-    scores: list[ScoreFacts] = Field(default_factory=list)
+    scores: list[Judgement] = Field(default_factory=list)
     output: Json | None = None
     error: str | None = Field(None, max_length=10_000)
     error_code: Cause = "error"

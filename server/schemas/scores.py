@@ -40,7 +40,7 @@ class ScoreChange(LenientBody):
     config_id: Word | None = None
 
 
-class ScoreFacts(LenientBody):
+class Judgement(LenientBody):
     """A judgement: a numeric or boolean one has a value, a categorical one a text."""
 
     name: Name
@@ -49,8 +49,6 @@ class ScoreFacts(LenientBody):
     data_type: DataType = "numeric"
     source: Word = "api"
     comment: str | None = Field(None, max_length=_LONGEST_TEXT)
-    span_id: Word | None = None
-    config_id: Word | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -64,6 +62,13 @@ class ScoreFacts(LenientBody):
             message = "a boolean score needs the value 0 or 1"
             raise ValueError(message)
         return self
+
+
+class ScoreFacts(Judgement):
+    """A judgement, and what it is about beside the run."""
+
+    span_id: Word | None = None
+    config_id: Word | None = None
 
 
 class ScoreBody(ScoreFacts):
@@ -104,7 +109,7 @@ class ScoreAggregate(BaseModel):
 
 
 class ScoreConfigBody(LenientBody):
-    """What the scores of some name may be."""
+    """What the scores of some name are meant to be; kept, not enforced."""
 
     name: Name
     data_type: DataType = "numeric"
@@ -128,7 +133,7 @@ class ScoreConfigChange(LenientBody):
 
 
 class ScoreConfig(BaseModel):
-    """What the scores of some name may be."""
+    """What the scores of some name are meant to be; kept, not enforced."""
 
     id: str
     workspace_id: str

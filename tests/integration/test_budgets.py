@@ -321,6 +321,7 @@ async def test_a_budget_that_ended_limits_nothing(api: Api, agent: Json) -> None
     [
         ({"scope": "workspace"}, "max_cost"),
         ({"scope": "workspace", "max_cost": -1}, "max_cost"),
+        ({"scope": "workspace", "max_total_tokens": True}, "max_total_tokens"),
         ({"scope": "team", "max_cost": 1}, "scope"),
         ({"scope": "user", "agent_id": "a", "max_cost": 1}, "agent_id"),
     ],

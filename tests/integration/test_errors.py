@@ -60,6 +60,15 @@ async def test_a_body_that_is_no_json_object(api: Api, body: bytes, says: str) -
     assert_problem(reply, 400, "validation_error", says)
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_a_body_that_is_not_coded_as_it_says(api: Api, coding: str) -> None:
+    headers = {"Content-Encoding": coding}
+
+    reply = await api.call("POST", "/agents", body=b'{"name": "Scribe"}', headers=headers)
+
+    assert_problem(reply, 400, "validation_error", coding)
+
+
 async def test_every_field_that_is_wrong_is_named_by_its_path(api: Api) -> None:
     reply = await api.post("/agents", {"type": "robot", "labels": ["fine", 7]})
 
@@ -175,3 +184,11 @@ async def test_what_the_database_says_of_itself_stays_in_the_log(settings: Setti
     assert "stored_events" not in reply.text.decode()
     [said] = [line["error"] for line in logs if line["event"] == "the store failed"]
     assert "no such table: stored_events" in said
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json"])
+async def test_a_probe_may_ask_for_the_head_alone(api: Api, path: str) -> None:
+    head, whole = await api.call("HEAD", f"/{path}"), await api.get(f"/{path}")
+
+    assert (head.status, head.text) == (200, b"")
+    assert head.headers["Content-Type"] == whole.headers["Content-Type"]

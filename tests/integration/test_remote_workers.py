@@ -210,7 +210,7 @@ async def test_a_reader_may_not_claim(api: Api) -> None:
 async def test_a_worker_makes_its_agents_known_once(api: Api) -> None:
     admin = await key_of(api, "admin", "*")
     worker = await key_of(admin, "worker", "ours")
-    clerk = {"name": "Clerk", "version": "1", "config": {"max_attempts": 2}}
+    clerk = {"name": "Clerk", "version": "1", "config": {"max_attempts": 2, "temperature": 0.7}}
     clerk |= {"input_schema": {"type": "object", "required": ["n"]}, "labels": ["money"]}
 
     first = (await worker.post("/workers/register", {"agents": [clerk]})).data
@@ -221,7 +221,8 @@ async def test_a_worker_makes_its_agents_known_once(api: Api) -> None:
         await worker.post("/workers/register", {"agents": [{**changed, "version": "2"}]})
     ).data
 
-    assert (first[0]["is_new"], again[0]["is_new"], differs[0]["differs"]) == (True, False, True)
+    assert [each["is_new"] for each in (*first, *again, *differs)] == [True, False, False]
+    assert [each["differs"] for each in (*first, *again, *differs)] == [False, False, True]
     assert first[0]["version_id"] == again[0]["version_id"] == differs[0]["version_id"]
     shown = (await worker.get(f"/agents/{raised[0]['agent_id']}")).data
     assert (shown["labels"], shown["current_version"]["version"]) == (["money"], "2")

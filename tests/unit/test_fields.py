@@ -33,7 +33,7 @@ def test_a_count_is_what_every_json_reader_can_hold(text: bytes) -> None:
     assert read(Count, text) == int(text)
 
 
-@pytest.mark.parametrize("text", [b"-1", b"9007199254740993", b"1.5", b"null"])
+@pytest.mark.parametrize("text", [b"-1", b"9007199254740993", b"1.5", b"null", b"true", b'"1"'])
 def test_what_is_no_count_is_refused(text: bytes) -> None:
     with pytest.raises(ValidationError):
         read(Count, text)

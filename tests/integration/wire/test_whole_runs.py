@@ -108,6 +108,7 @@ async def test_a_run_is_seen_whole_or_not_at_all(api: Api) -> None:
         ({"frames": [7]}, "validation_error", "frames[0]: Input should be an object"),
         ({"usage": [{"model": "m", "total_tokens": 3}]}, "invalid_usage", "total_tokens"),
         ({"scores": [{"name": ""}]}, "validation_error", "scores[0].name"),
+        ({"scores": [{"name": "a"}]}, "validation_error", "scores[0]: a numeric score needs"),
         ({"secret": 1}, "validation_error", "secret"),
     ],
 )
