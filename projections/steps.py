@@ -4,7 +4,8 @@ Projections at the same position share a page. One that fails is set apart, so t
 nobody else: at the third failure the event that it fails at is parked.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 import structlog
 from sqlalchemy import Connection
@@ -134,7 +135,7 @@ class Steps:
     def _save(self, group: Group, page: Page) -> None:
         rows = [follower.build.row for follower in group]
         fence = self.leadership.fence([follower.projection for follower in group])
-        with self._store.writing() as connection:
+        with _noting_faults(group), self._store.writing() as connection:
             if not tracking.advance(connection, rows, group[0].position, page.events[-1], fence):
                 raise _Overtaken
             portions = Portions(page)
@@ -173,6 +174,18 @@ class Steps:
         self._others_left = bool(left)
         for name in dropped:
             log.info("dropped a view that this code does not know", view=name)
+
+
+@contextmanager
+def _noting_faults(group: Group) -> Iterator[None]:
+    """While the database does not save a page, all that share it stand."""
+    try:
+        yield
+    except Exception as error:
+        if is_store_fault(error):
+            for follower in group:
+                follower.failed(describe(error))
+        raise
 
 
 def _set_apart(failure: _FoldFailed) -> bool:

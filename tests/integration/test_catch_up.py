@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, inspect, select
+from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy.event import listen, remove
 from sqlalchemy.exc import OperationalError
 
 from ledger import commands as c
@@ -165,6 +166,26 @@ def test_a_projection_goes_on_when_the_store_is_back(store: ViewStore, log: Memo
 
     assert catch_up.progress()[0].state == "following"
     assert counted(store, shaken) == log.position
+
+
+def test_all_projections_stand_while_no_page_can_be_saved(store: ViewStore, log: MemoryLog) -> None:
+    catch_up = CatchUp(store, [Tally(), OtherTally()], log, page_size=3)
+    catch_up.turn()
+
+    def refuse(_: Connection) -> None:
+        statement = "COMMIT"
+        raise OperationalError(statement, None, Exception("disk is full"))
+
+    listen(store.engine, "commit", refuse)
+    with pytest.raises(OperationalError):
+        catch_up.turn()
+    remove(store.engine, "commit", refuse)
+    stalled = catch_up.progress()
+    turn_until_done(catch_up)
+
+    assert [each.state for each in stalled] == ["stalled", "stalled"]
+    assert all("disk is full" in (each.error or "") for each in stalled)
+    assert [each.state for each in catch_up.progress()] == ["following", "following"]
 
 
 def test_lag_is_told_in_events_and_seconds(store: ViewStore, log: MemoryLog) -> None:
