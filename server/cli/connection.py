@@ -1,6 +1,6 @@
 """HTTP as the commands speak it: an answer, a refusal, or a server that is not there."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple, Self
 
@@ -8,6 +8,7 @@ import aiohttp
 import typer
 
 from ledger.strict_json import decode_stored, encode
+from server.cli.output import clean
 
 PREFIX: Final = "/api/v1"
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5)
@@ -20,8 +21,9 @@ Query = Mapping[str, str | int | float | bool | None]
 class Refusal(Exception):
     """The server's no, in its own words."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, code: str, *words: str) -> None:
+        """`words` are the message, and what else is wrong, a line for each."""
+        super().__init__(clean("\n  ".join(words)))
         self.status = status
         self.code = code
 
@@ -129,6 +131,14 @@ async def _read(response: aiohttp.ClientResponse) -> Reply:
         return Reply(text, body)
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, dict):
-        raise Refusal(response.status, str(error.get("code")), str(error.get("message")))
+        words = (str(error.get("message")), *_further(error.get("details") or {}))
+        raise Refusal(response.status, str(error.get("code")), *words)
     said = str(error or f"{response.status} {response.reason}")
     raise Refusal(response.status, "server_error", said)
+
+
+def _further(details: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong beside the first thing, which the message names."""
+    found = details.get("problems") or details.get("violations") or ()
+    for each in found[1:]:
+        yield f"{each['path'] or 'input'}: {each['message']}"

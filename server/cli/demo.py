@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import errno
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
+from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
@@ -160,6 +163,7 @@ def _invite(url: str, toured: Toured, *, has_keys: bool) -> None:
     base = f"{url}/api/v1/executions"
     curl = 'curl -s -H "X-API-Key: $LEDGER_API_KEY"' if has_keys else "curl -s"
     done = toured.approved["id"]
+    script = "execution-ledger" if which("execution-ledger") else quote(sys.argv[0])
     say(
         "Try these:",
         "",
@@ -169,7 +173,7 @@ def _invite(url: str, toured: Toured, *, has_keys: bool) -> None:
         f"    {curl} -N '{base}/{done}/replay?speed=1'",
         "  approve the refund that waits, then look at it again",
         f"    {curl} -X POST '{base}/{id_}/approve'",
-        f"    execution-ledger executions watch {id_} --server {url}",
+        f"    {script} executions watch {id_} --server {url}",
         "",
         f"API: {url}/docs",
         "Ctrl-C ends the demo.",

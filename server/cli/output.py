@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +13,8 @@ from rich.text import Text
 from ledger.strict_json import encode
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_WIDE = 10_000
+_TRAILING = re.compile(r" +$", re.MULTILINE)
+_WIDE, _NARROWEST, _GAP = 10_000, 20, 2
 _COLOURS = {
     "completed": "green",
     "approved": "green",
@@ -49,7 +51,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         made.add_column(
             column.removeprefix(">"),
             justify="right" if right else "left",
-            no_wrap=column in {"id", "execution"},
+            no_wrap=column is not columns[-1],
             overflow="fold",
         )
     for row in rows:
@@ -60,10 +62,27 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 def say(*renderables: Any) -> None:
     """Print for people, at once also into a pipe."""
     out = console()
-    for each in renderables:
-        line = Text(each) if isinstance(each, str) else each
-        out.print(line, soft_wrap=isinstance(line, Text))  # what is copied must stay one line
+    width = out.width
+    with out.capture() as said:
+        for each in renderables:
+            line = Text(each) if isinstance(each, str) else each
+            out.width = _WIDE if isinstance(line, Table) and not _fits(line, width) else width
+            out.print(line, soft_wrap=isinstance(line, Text))  # what is copied must stay one line
+    out.file.write(_TRAILING.sub("", said.get()))
     out.file.flush()
+
+
+def _fits(made: Table, width: int) -> bool:
+    """Whether only the last column has to be folded. Else lines are left to the terminal."""
+    *firsts, last = (
+        max(cell_len(line) for cell in (each.header, *each.cells) for line in _lines(cell))
+        for each in made.columns
+    )
+    return sum(first + _GAP for first in firsts) + min(last, _NARROWEST) <= width
+
+
+def _lines(cell: Any) -> Sequence[str]:
+    return str(cell).splitlines() or [""]
 
 
 def warn(text: str) -> None:

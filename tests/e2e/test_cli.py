@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import sqlite3
@@ -199,7 +200,10 @@ def test_a_parked_run_is_cancelled(cli: Cli, parked: Json) -> None:
 def test_an_input_that_the_agent_does_not_take_is_refused(cli: Cli) -> None:
     given = ["executions", "execute", "refund", "--input", '{"order_id": "ten"}']
 
-    assert "input" in cli(*given, fails=1)
+    first, *further = cli(*given, fails=1).splitlines()
+
+    assert first.endswith(f"(and {len(further)} more)")
+    assert [line.split(":")[0] for line in further] == ["  input.order_id"]
 
 
 def test_what_is_executed_can_be_asked_for_without_waiting(cli: Cli) -> None:
@@ -607,7 +611,7 @@ def test_the_demo_takes_another_port_and_its_suggestions_do_what_they_say(
             subprocess.run(curl, capture_output=True, text=True, timeout=SECONDS, check=True).stdout
             for curl in curls
         )
-        watch = next(shlex.split(line)[1:] for line in printed if "executions watch" in line)
+        script, *watch = next(shlex.split(line) for line in printed if "executions watch" in line)
         watched = run(*watch)
         process.send_signal(signal.SIGINT)
 
@@ -617,5 +621,6 @@ def test_the_demo_takes_another_port_and_its_suggestions_do_what_they_say(
     assert {each["agent_name"] for each in json.loads(listed)["data"]} >= {"refund"}
     assert replayed.rstrip().splitlines()[-2].startswith("id: ")
     assert json.loads(approved)["data"]["status"] in {"approved", "running", "completed"}
+    assert shutil.which(script, path=environment()["PATH"]) is not None
     assert watched.returncode == 0, watched
     assert "completed in" in watched.stdout
