@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from jiter import LosslessFloat
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
@@ -41,14 +41,15 @@ Time = Annotated[
 ]
 """A time with a zone, from 1970 to 9000."""
 
-Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+WITHOUT_CONTROL: Final = r"^[^\x00-\x1f\x7f]*$"
+"""The pattern of a text without control characters."""
+
+Word = Annotated[str, StringConstraints(max_length=200, pattern=WITHOUT_CONTROL)]
 """A short text without control characters: names, ids of other systems."""
 
 Name = Annotated[
     str,
-    StringConstraints(
-        min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+$"
-    ),
+    StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=WITHOUT_CONTROL),
 ]
 """A short text that is not empty."""
 

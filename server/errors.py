@@ -173,4 +173,6 @@ def _aiohttp_problem(request: web.Request, error: web.HTTPException) -> web.Resp
     code = _CODE_OF_STATUS.get(status, "bad_request")
     kept = {name: value for name, value in error.headers.items() if name == "Allow"}
     message = f"{request.method} {request.path}: {status.phrase.lower()}"
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        message += f"; a body has at most {request.client_max_size:,} bytes"
     return problem(status, code, message, instance=request.path, headers=kept)

@@ -193,6 +193,9 @@ async def read_json(request: web.Request, empty: Any = None) -> Any:
 
 def parse_json(text: bytes, where: str) -> Any:
     """Strict JSON from bytes. Raises InvalidRequest that says where."""
+    if not text or text.isspace():
+        message = f"{where}: it is empty, where JSON is expected"
+        raise InvalidRequest(message)
     try:
         return decode(text)
     except InvalidJson as error:

@@ -1,8 +1,11 @@
 """What a validation found, in words for whoever sent the value."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+
+from ledger.fields import WITHOUT_CONTROL
 
 _OF_KINDS = "frames"
 """The list whose items are each one of several kinds, told by their `type`."""
@@ -34,13 +37,22 @@ def problems_of(error: ValidationError, *within: str) -> list[Problem]:
 
 
 def _problem(steps: tuple[int | str, ...], found: Any) -> Problem:
-    if found["type"] in _NO_OBJECT:
-        return Problem(steps, "Input should be an object")
     if found["type"] == "union_tag_not_found":
         return Problem((*steps, "type"), "Field required")
     if found["type"] == "union_tag_invalid":
         return Problem((*steps, "type"), f"Input should be one of {found['ctx']['expected_tags']}")
-    return Problem(steps, found["msg"].removeprefix("Value error, "))
+    return Problem(steps, _message(found["type"], found["msg"], found.get("ctx", {})))
+
+
+def _message(type_: str, message: str, context: Mapping[str, Any]) -> str:
+    """Ours, where the library's is about Python, or about how a rule is written."""
+    if type_ in _NO_OBJECT:
+        return "Input should be an object"
+    if context.get("pattern") == WITHOUT_CONTROL:
+        return "Input should have no control characters"
+    if "datetime.datetime(" in message:  # the bounds of `Time`
+        return "Input should be a time from 1970 to 9000"
+    return message.removeprefix("Value error, ")
 
 
 def _as_sent(steps: tuple[int | str, ...]) -> tuple[int | str, ...]:

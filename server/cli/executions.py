@@ -16,6 +16,7 @@ from server.cli.lookup import agent_id, end_of, json_object, moment, pairs
 from server.cli.output import (
     clean,
     coloured,
+    cost_of,
     money,
     seconds,
     short_time,
@@ -92,7 +93,7 @@ def executions_table(executions: Iterable[dict[str, Any]]) -> Any:
                 short_time(each["created_at"]),
                 seconds(each["duration_ms"]),
                 each["total_tokens"],
-                money(each["cost_usd"]) if each["total_tokens"] else "",
+                cost_of(each),
             )
             for each in executions
         ),
@@ -147,7 +148,7 @@ def _branch(execution: dict[str, Any], above: Tree | None = None) -> Tree:
         (execution["agent_name"], "bold"),
         f" {execution['id']} ",
         coloured(execution["status"]),
-        f" {seconds(execution['duration_ms'])} {money(execution['cost_usd'])}",
+        f" {seconds(execution['duration_ms'])} {cost_of(execution)}",
     )
     line = Text.assemble(*((clean(each) if isinstance(each, str) else each) for each in facts))
     branch = Tree(line) if above is None else above.add(line)

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -107,6 +107,12 @@ def money(cost_usd: str | None) -> str:
         return "?"
     whole, _, rest = cost_usd.partition(".")
     return f"${whole}.{rest.rstrip('0'):0<2}"
+
+
+def cost_of(execution: Mapping[str, Any]) -> str:
+    """What an execution cost by itself, for people; nothing where it called no model."""
+    is_unknown = execution["cost_usd"] is None
+    return "" if is_unknown and not execution["total_tokens"] else money(execution["cost_usd"])
 
 
 def seconds(duration_ms: int | None) -> str:

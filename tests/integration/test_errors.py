@@ -28,7 +28,7 @@ async def test_a_body_over_the_limit(settings: Settings) -> None:
     async with serving(build_app(small, worker=False)) as api:
         reply = await api.post("/agents", {"name": "Scribe", "description": "x" * 2000})
 
-    assert_problem(reply, 413, "payload_too_large")
+    assert_problem(reply, 413, "payload_too_large", "at most 1,024 bytes")
 
 
 async def test_something_that_is_not_there(api: Api) -> None:
@@ -74,6 +74,21 @@ async def test_every_field_that_is_wrong_is_named_by_its_path(api: Api) -> None:
 
     details = assert_problem(reply, 400, "validation_error", "(and 2 more)")
     assert [problem["path"] for problem in details["problems"]] == ["name", "type", "labels[1]"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"session_id": "a\tb"}, "session_id: Input should have no control characters"),
+        ({"created_at": "1969-07-20T00:00:00Z"}, "created_at: Input should be a time from 1970"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_words_and_not_in_python(
+    api: Api, facts: Json, says: str
+) -> None:
+    reply = await api.post("/executions", {"agent": "Scribe", **facts})
+
+    assert_problem(reply, 400, "validation_error", says)
 
 
 async def test_a_key_that_our_own_endpoints_do_not_know(api: Api) -> None:
