@@ -80,6 +80,20 @@ def budget_in(given: Any) -> RunBudget | None:
     return None if budget == RunBudget() else budget
 
 
+def check_limits(given: Any) -> None:
+    """Check the budget of a version that is new.
+
+    Raises:
+        InvalidConfig: as `budget_in`, or a limit that there is not: misspelled, it limits nothing.
+    """
+    budget_in(given)
+    unknown = sorted(set(given or ()) - set(_Asked.model_fields))
+    if unknown:
+        known = ", ".join(_Asked.model_fields)
+        message = f"run_budget.{unknown[0]}: there is no such limit; there are {known}"
+        raise InvalidConfig(message)
+
+
 CHECKPOINT: Final = "budget"
 """The checkpoint at which a run under a budget asks for more money."""
 

@@ -9,7 +9,7 @@ from ledger.approval_policy import holds_back, policy_in
 from ledger.claims import AgentName
 from ledger.commands.command import Decision
 from ledger.errors import NameTaken
-from ledger.run_budget import budget_in
+from ledger.run_budget import check_limits
 from ledger.schema import check_schema
 from ledger.terms import terms_of
 from ledger.unit import Unit
@@ -80,7 +80,7 @@ class AddVersion:
             check_schema(self.facts.get(name) or {}, name)
         config = self.facts.get("config") or {}
         terms_of(config)
-        budget_in(self.facts["given"].get("run_budget", config.get("run_budget")))
+        check_limits(self.facts["given"].get("run_budget", config.get("run_budget")))
         if holds_back(self.facts["config"]):
             policy_in(self.facts["given"].get("approval_policy"))
         version_id = unit.new_id()

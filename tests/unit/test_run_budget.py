@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger.errors import InvalidConfig
-from ledger.run_budget import RunBudget, Tally, budget_in, spent_of
+from ledger.run_budget import RunBudget, Tally, budget_in, check_limits, spent_of
 
 
 @pytest.mark.parametrize("given", [None, {}, {"max_cost": None}, {"theirs": 1}])
@@ -33,6 +33,13 @@ def test_limits_are_exact() -> None:
 def test_what_is_no_limit_is_refused_by_name(given: Any, named: str) -> None:
     with pytest.raises(InvalidConfig, match=named):
         budget_in(given)
+
+
+def test_a_new_version_asks_for_no_limit_that_there_is_not() -> None:
+    check_limits({"max_cost": "1", "raise_by": "1"})
+
+    with pytest.raises(InvalidConfig, match=r"run_budget.max_costs: .* max_cost, max_total_tokens"):
+        check_limits({"max_costs": "1"})
 
 
 def test_tokens_without_a_price_count_at_the_price_of_the_settings() -> None:
