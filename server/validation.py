@@ -48,6 +48,8 @@ def _message(type_: str, message: str, context: Mapping[str, Any]) -> str:
     """Ours, where the library's is about Python, or about how a rule is written."""
     if type_ in _NO_OBJECT:
         return "Input should be an object"
+    if type_.startswith("date_"):
+        return "Input should be a day, as 2026-01-31"
     if context.get("pattern") == WITHOUT_CONTROL:
         return "Input should have no control characters"
     if "datetime.datetime(" in message:  # the bounds of `Time`

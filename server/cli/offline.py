@@ -11,6 +11,7 @@ from projections.catalog import ALL
 from projections.catch_up import CatchUp
 from projections.store import ViewStore
 from server.cli.failures import USAGE, CommandFailed
+from server.cli.output import warn
 from server.settings import InvalidSettings, Settings, read_settings
 
 _PATIENCE_SECONDS: Final = 30.0
@@ -61,10 +62,11 @@ def opened(database: str, *, must_exist: bool = True) -> Iterator[Offline]:
 
 def _ledger(settings: Settings, *, must_exist: bool) -> Ledger:
     try:
-        if must_exist and not exists(settings.database):
+        is_new = not exists(settings.database)
+        if must_exist and is_new:
             message = f"there is no ledger at {settings.place}"
             raise CommandFailed(message)
-        return Ledger(settings.database, durability=settings.durability)
+        ledger = Ledger(settings.database, durability=settings.durability)
     except DatabaseInUse:
         message = f"{settings.place} is in use; stop the server that serves it first"
         raise CommandFailed(message) from None
@@ -74,3 +76,6 @@ def _ledger(settings: Settings, *, must_exist: bool) -> Ledger:
     except StoreFailed as error:
         message = f"cannot open {settings.place}: {error}"
         raise CommandFailed(message) from None
+    if is_new:
+        warn(f"there was no ledger at {settings.place}; a new one was made")
+    return ledger

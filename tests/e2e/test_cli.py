@@ -409,6 +409,7 @@ def test_the_first_key_is_made_at_the_file_and_then_every_request_needs_one(
     secret = made.stdout.strip()
 
     assert (refused.returncode, made.returncode) == (2, 0), (refused, made)
+    assert ["a new one was made" in each.stderr for each in (refused, made)] == [True, False]
     with served("--database", database, "--no-worker") as url:
         assert "API key" in Cli(url)("keys", "list", fails=1)
         answer = run("keys", "list", "--json", LEDGER_SERVER=url, LEDGER_API_KEY=secret)

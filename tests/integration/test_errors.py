@@ -102,6 +102,12 @@ async def test_a_parameter_that_is_unknown(api: Api) -> None:
     assert_problem(await api.get("/agents", colour="red"), 400, "invalid_query", "colour")
 
 
+async def test_a_parameter_that_is_no_day(api: Api) -> None:
+    reply = await api.get("/costs/summary", **{"from": "2026-1-1"})
+
+    assert_problem(reply, 400, "invalid_query", "a day, as 2026-01-31")
+
+
 async def test_a_parameter_that_is_no_number(api: Api) -> None:
     assert_problem(await api.get("/agents", page="two"), 400, "invalid_query", "page")
 
