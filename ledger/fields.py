@@ -30,13 +30,15 @@ def _text_only(value: Any) -> Any:
 
 
 def _to_utc(time: datetime) -> datetime:
+    if not _EARLIEST <= time <= _LATEST:
+        message = f"a time is from {_EARLIEST.year} to {_LATEST.year}"
+        raise ValueError(message)
     return time.astimezone(UTC)
 
 
 Time = Annotated[
     AwareDatetime,
     BeforeValidator(_text_only),
-    Field(ge=_EARLIEST, le=_LATEST),
     AfterValidator(_to_utc),
 ]
 """A time with a zone, from 1970 to 9000."""
