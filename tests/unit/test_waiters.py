@@ -99,5 +99,6 @@ def test_a_waiter_of_a_closed_loop_does_not_matter() -> None:
     some.moved({"a": 1})
 
     assert len(some) == 0
+    # asyncio has no other way to be told that a task left unfinished is no mistake.
     task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
     task.get_coro().close()
